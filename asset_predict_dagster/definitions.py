@@ -1,0 +1,76 @@
+"""Every Dagster object of the project, assembled once from one `Settings`."""
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from asset_predict_dagster.pipeline import (
+    dataset,
+    evaluation,
+    features,
+    labels,
+    models,
+    monitoring,
+    predictions,
+    quotes,
+    raw,
+    registry,
+    warehouse,
+)
+from asset_predict_dagster.pipeline.checks import CHECKS
+from asset_predict_dagster.pipeline.io_managers import LakeIOManager
+from asset_predict_dagster.pipeline.jobs import JOBS
+from asset_predict_dagster.pipeline.resources import Clock, LakeTables, MarketFiles, Models
+from asset_predict_dagster.pipeline.schedules import daily_prediction_schedule
+from asset_predict_dagster.pipeline.sensors import retrain_stale_models
+from asset_predict_dagster.settings import Settings, load_settings
+
+STAGES = (
+    raw,
+    quotes,
+    features,
+    labels,
+    dataset,
+    models,
+    evaluation,
+    registry,
+    predictions,
+    monitoring,
+    warehouse,
+)
+"""The modules of the stages, in the order data flows."""
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """The code location for one environment; another environment is another `Settings`."""
+    is_simulated = settings.source == "simulated"
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(list(STAGES)),
+        asset_checks=CHECKS,
+        jobs=JOBS,
+        schedules=[daily_prediction_schedule(settings.daily_task_hour)],
+        sensors=[retrain_stale_models],
+        # One process for all steps: a step of its own costs seconds of imports, and the whole
+        # pipeline takes minutes.
+        executor=dg.in_process_executor,
+        resources={
+            "io_manager": LakeIOManager(root=settings.lake_root),
+            "lake": LakeTables(root=settings.lake_root),
+            "clock": Clock(as_of=str(settings.as_of or "")),
+            "market_files": MarketFiles(
+                folder=str(settings.landing),
+                simulation_seed=settings.seed if is_simulated else -1,
+                signal_strength=settings.signal_strength,
+            ),
+            "models": Models(
+                database=str(settings.registry_database),
+                bundles=str(settings.bundles),
+                seed=settings.seed,
+                stale_after_days=settings.model_stale_after_days,
+            ),
+            "duckdb": DuckDBResource(database=":memory:"),
+            "warehouse_file": warehouse.WarehouseFile(path=str(settings.warehouse)),
+        },
+    )
+
+
+defs = build_definitions(load_settings())

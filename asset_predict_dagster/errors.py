@@ -1,0 +1,60 @@
+"""Every error this project raises on purpose.
+
+    AssetPredictError
+    ├── SettingsError            a knob is unknown, out of range or contradicts another
+    ├── TableError               a table of the lake is not what `tables.py` says
+    │   └── MissingTableError    the table has not been made yet
+    ├── MarketFileError          a file of B3 breaks its own promise; it is refused whole
+    ├── MarketDataError          what the files say cannot be used as it stands
+    ├── DatasetError             too little data for what was asked
+    ├── TrainingError            a model could not be fitted
+    ├── BundleError              a saved model is incomplete, altered or of another version
+    └── RegistryError            a model or version is not registered
+        └── NoChampionError      nothing has been promoted yet
+
+A message says where, what was expected, what was found, and what to do.
+"""
+
+
+class AssetPredictError(Exception):
+    """Something this project understands went wrong; the message says what to do."""
+
+
+class SettingsError(AssetPredictError):
+    """A setting is unknown, out of range or contradicts another one."""
+
+
+class TableError(AssetPredictError):
+    """A table does not have the columns or types that `tables.py` promises."""
+
+
+class MissingTableError(TableError):
+    """A table was asked for before the stage that makes it has run."""
+
+
+class MarketFileError(AssetPredictError):
+    """A file of B3 breaks its own promise: it is refused whole."""
+
+
+class MarketDataError(AssetPredictError):
+    """The files are well formed, yet what they say cannot be used."""
+
+
+class DatasetError(AssetPredictError):
+    """There is too little data for what was asked."""
+
+
+class TrainingError(AssetPredictError):
+    """A model could not be fitted."""
+
+
+class BundleError(AssetPredictError):
+    """A saved model is incomplete, altered, or of another version."""
+
+
+class RegistryError(AssetPredictError):
+    """A model or a version is not registered."""
+
+
+class NoChampionError(RegistryError):
+    """A forecast was asked for before any model was promoted."""

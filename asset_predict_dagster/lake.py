@@ -1,0 +1,277 @@
+"""The lake: table name → Delta table. The only file that knows where tables live.
+
+A write replaces the whole table in one atomic commit, and only if its content changed: a
+version number therefore means a change. `insert_new` adds rows whose key is not there yet and
+never touches the others; `replace_sessions` swaps the records of some sessions.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.writer.properties import ColumnProperties
+
+from asset_predict_dagster.errors import MissingTableError, TableError
+from asset_predict_dagster.tables import Table
+
+_DIGEST = "content_digest"
+_INSERT_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did: the version now current, its size, and whether anything changed."""
+
+    version: int
+    n_rows: int
+    n_bytes: int
+    changed: bool
+
+
+class Lake:
+    """The Delta tables under one root, a local folder or an object-store URI."""
+
+    def __init__(self, root: str | Path):
+        self.root = str(root).rstrip("/")
+
+    def exists(self, table: Table) -> bool:
+        """Whether the table has been made."""
+        return DeltaTable.is_deltatable(self._uri(table))
+
+    def version(self, table: Table) -> int | None:
+        """The current version; None if the table has not been made."""
+        return self._open(table).version() if self.exists(table) else None
+
+    def read(
+        self, table: Table, columns: Sequence[str] | None = None, version: int | None = None
+    ) -> pd.DataFrame:
+        """The table, or some of its columns, sorted by its key.
+
+        Days come back as datetime64[us] at midnight, missing numbers as NaN, missing texts as
+        missing. An earlier `version` may be asked for.
+
+        Raises
+        ------
+        MissingTableError
+            If the stage that makes it has not run yet.
+        """
+        wanted = list(columns or table.column_names)
+        keyed = list(dict.fromkeys([*wanted, *table.key]))
+        stored = self._open(table, version).to_pyarrow_table(columns=keyed)
+        stored = _sorted_by_key(stored, table)
+        return _to_pandas(stored.select(wanted))
+
+    def read_if_made(self, table: Table) -> pd.DataFrame | None:
+        """The table, or None before the stage that makes it has run."""
+        return self.read(table) if self.exists(table) else None
+
+    def arrow(self, table: Table) -> pa.Table:
+        """The current table as Arrow, with the dictionary's types, sorted by its key."""
+        stored = self._open(table).to_pyarrow_table(columns=table.column_names)
+        return _sorted_by_key(stored, table).cast(table.schema)
+
+    def write(self, table: Table, frame: pd.DataFrame) -> Written:
+        """Replace the table by `frame` in one commit, unless it says the same already.
+
+        Raises
+        ------
+        TableError
+            If a column is missing, unknown or of another type, or the lake cannot be written.
+        """
+        content = to_arrow(table, frame)
+        digest = _digest(content)
+        if self.exists(table) and self._last_digest(table) == digest:
+            return self._written(table, changed=False)
+        self._commit(table, content, mode="overwrite", schema_mode="overwrite", digest=digest)
+        return self._written(table, changed=True)
+
+    def insert_new(self, table: Table, frame: pd.DataFrame) -> Written:
+        """Add the rows whose key the table does not hold yet: the first write of a key wins.
+
+        Safe beside other writers: a commit that lost a race is tried again on what the winner
+        left.
+        """
+        content = to_arrow(table, frame)
+        before = self.version(table)
+        if before is None:
+            self._commit(table, content.slice(0, 0), mode="ignore")
+        match = " AND ".join(f"stored.{name} = fresh.{name}" for name in table.key)
+        for attempt in range(_INSERT_ATTEMPTS):
+            known = self.read(table, columns=table.key)
+            fresh = _rows_not_in(content, to_arrow_key(table, known), table)
+            if fresh.num_rows == 0:
+                break
+            try:
+                (
+                    self._open(table)
+                    .merge(fresh, match, source_alias="fresh", target_alias="stored")
+                    .when_not_matched_insert_all()
+                    .execute()
+                )
+                break
+            except CommitFailedError:
+                if attempt == _INSERT_ATTEMPTS - 1:
+                    raise
+        return self._written(table, changed=self.version(table) != before)
+
+    def replace_sessions(self, table: Table, frame: pd.DataFrame) -> Written:
+        """Swap every record of the sessions in `frame`, in one commit; other sessions stay.
+
+        The table must be partitioned by `year`.
+        """
+        content = to_arrow(table, frame)
+        if not self.exists(table):
+            self._commit(table, content, mode="overwrite")
+        elif content.num_rows:
+            years = sorted(set(content["year"].to_pylist()))
+            days = sorted(set(content["session"].to_pylist()))
+            predicate = (
+                f"year IN ({', '.join(map(str, years))}) AND session IN ("
+                + ", ".join(f"CAST('{day}' AS DATE)" for day in days)
+                + ")"
+            )
+            self._commit(table, content, mode="overwrite", predicate=predicate)
+        return self._written(table, changed=content.num_rows > 0)
+
+    def _uri(self, table: Table) -> str:
+        return f"{self.root}/{table.name}"
+
+    def _open(self, table: Table, version: int | None = None) -> DeltaTable:
+        try:
+            return DeltaTable(self._uri(table), version=version)
+        except TableNotFoundError:
+            raise MissingTableError(
+                f"table '{table.name}' has not been made yet in {self.root};"
+                f" materialise the asset '{table.name}', or run the job complete_pipeline"
+            ) from None
+
+    def _commit(self, table: Table, content: pa.Table, *, digest: str = "", **options) -> None:
+        try:
+            write_deltalake(
+                self._uri(table),
+                content,
+                partition_by=list(table.partition_by) or None,
+                writer_properties=_writer_properties(table),
+                commit_properties=CommitProperties(custom_metadata={_DIGEST: digest}),
+                **options,
+            )
+        except OSError as error:
+            raise TableError(
+                f"table '{table.name}' cannot be written to {self.root}: {error};"
+                " check ASSET_PREDICT_LAKE and ASSET_PREDICT_DATA"
+            ) from error
+
+    def _last_digest(self, table: Table) -> str | None:
+        return self._open(table).history(1)[0].get(_DIGEST)
+
+    def _written(self, table: Table, *, changed: bool) -> Written:
+        stored = self._open(table)
+        files = pa.table(stored.get_add_actions(flatten=True))
+        return Written(
+            version=stored.version(),
+            n_rows=int(pc.sum(files["num_records"]).as_py() or 0),
+            n_bytes=int(pc.sum(files["size_bytes"]).as_py() or 0),
+            changed=changed,
+        )
+
+
+def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
+    """`frame` with the dictionary's columns, order and types, sorted by the table's key.
+
+    Raises
+    ------
+    TableError
+        Naming the columns that are missing, unknown, or cannot be of their type.
+    """
+    missing = [name for name in table.column_names if name not in frame]
+    unknown = [name for name in frame if name not in table.column_names]
+    if missing or unknown:
+        raise TableError(
+            f"table '{table.name}': missing columns {missing or 'none'},"
+            f" unknown columns {unknown or 'none'}; `tables.py` lists what belongs in it"
+        )
+    arrays = []
+    for column in table.columns:
+        try:
+            arrays.append(pa.array(frame[column.name], type=column.type, from_pandas=True))
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise TableError(
+                f"table '{table.name}', column '{column.name}': expected {column.type}, {error}"
+            ) from error
+    content = pa.table(
+        [array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+         for array in arrays],
+        schema=table.schema,
+    )
+    return _sorted_by_key(content, table)
+
+
+def to_arrow_key(table: Table, frame: pd.DataFrame) -> pa.Table:
+    """The key columns of `frame` with the dictionary's types."""
+    return pa.table(
+        {name: pa.array(frame[name], type=table.schema.field(name).type, from_pandas=True)
+         for name in table.key}
+    )
+
+
+def content_digest(table: Table, frame: pd.DataFrame, *, without: Sequence[str] = ()) -> str:
+    """A digest of what the rows say, whatever their order, leaving out the columns `without`."""
+    content = to_arrow(table, frame).drop_columns(list(without))
+    order = [(name, "ascending") for name in table.key if name not in without]
+    return _digest(content.sort_by(order))
+
+
+def _digest(content: pa.Table) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with pa.ipc.new_stream(pa.PythonFile(_Sink(digest), mode="w"), content.schema) as stream:
+        stream.write_table(content.combine_chunks())
+    return digest.hexdigest()
+
+
+class _Sink:
+    """A file that hashes what is written to it."""
+
+    def __init__(self, digest):
+        self.write = lambda chunk: digest.update(chunk) or len(chunk)
+        self.closed = False
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _sorted_by_key(content: pa.Table, table: Table) -> pa.Table:
+    return content.sort_by([(name, "ascending") for name in table.key]).combine_chunks()
+
+
+def _rows_not_in(content: pa.Table, known: pa.Table, table: Table) -> pa.Table:
+    return content.join(known, keys=list(table.key), join_type="left anti").select(
+        table.column_names
+    )
+
+
+def _to_pandas(content: pa.Table) -> pd.DataFrame:
+    frame = content.to_pandas(date_as_object=False)
+    days = [field.name for field in content.schema if pa.types.is_date(field.type)]
+    return frame.astype(dict.fromkeys(days, "datetime64[us]"))
+
+
+def _writer_properties(table: Table) -> WriterProperties:
+    # Dictionaries pay for texts and cost four times the writing time on floats.
+    texts = [column.name for column in table.columns if pa.types.is_string(column.type)]
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=1,
+        default_column_properties=ColumnProperties(dictionary_enabled=False),
+        column_properties={name: ColumnProperties(dictionary_enabled=True) for name in texts},
+    )
+
+

@@ -1,0 +1,1 @@
+"""What B3 publishes, and what we mean by a quote."""

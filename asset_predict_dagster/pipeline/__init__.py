@@ -1,0 +1,1 @@
+"""The Dagster layer: one thin module per stage, in the order data flows."""

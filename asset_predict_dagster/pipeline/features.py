@@ -1,0 +1,12 @@
+"""Features: what was known at the close of each session."""
+
+import dagster as dg
+import pandas as pd
+
+from asset_predict_dagster.dataset.features import compute_features
+
+
+@dg.asset(group_name="features", kinds={"deltalake", "numpy"}, owners=["team:research"])
+def features(quotes: pd.DataFrame, universe: pd.DataFrame) -> pd.DataFrame:
+    """One ticker in one session t: what was known at the close of t, 35 scale-free columns."""
+    return compute_features(quotes, universe)

@@ -1,0 +1,27 @@
+"""Jobs: what is run together. Their names are relied on by people and by other programs."""
+
+import dagster as dg
+
+complete_pipeline = dg.define_asset_job(
+    "complete_pipeline",
+    selection=dg.AssetSelection.all(),
+    description="Everything: market files to predictions, both models trained and judged.",
+)
+
+daily_prediction = dg.define_asset_job(
+    "daily_prediction",
+    selection=dg.AssetSelection.groups("raw", "quotes", "features", "predictions", "monitoring",
+                                       "warehouse"),
+    description="New market files to the predictions of the serving champions, and how the"
+    " earlier ones came out. Trains nothing.",
+)
+
+retrain = dg.define_asset_job(
+    "retrain",
+    selection=dg.AssetSelection.groups("labels", "dataset", "models", "evaluation", "registry",
+                                       "predictions", "monitoring", "warehouse"),
+    description="Labels to promotion: both models trained on what the lake holds, and judged"
+    " against the champions; then the predictions and the published database.",
+)
+
+JOBS = [complete_pipeline, daily_prediction, retrain]

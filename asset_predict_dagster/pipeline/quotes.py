@@ -1,0 +1,29 @@
+"""Quotes: B3's records become one clean row per ticker and session."""
+
+import dagster as dg
+import pandas as pd
+
+from asset_predict_dagster.market.quotes import adjust, clean_quotes
+from asset_predict_dagster.market.universe import liquid_universe
+from asset_predict_dagster.pipeline.metadata import picture
+from asset_predict_dagster.pipeline.resources import Clock
+
+OWNERS = ["team:market-data"]
+
+
+@dg.asset(group_name="quotes", kinds={"deltalake", "pandas"}, owners=OWNERS)
+def quotes(
+    clock: Clock, raw_quotes: pd.DataFrame, corporate_actions: pd.DataFrame
+) -> pd.DataFrame:
+    """One ticker in one session: spot trades in standard lots, R$ per share, forward-adjusted."""
+    return adjust(clean_quotes(raw_quotes, clock.last_session()), corporate_actions)
+
+
+@dg.asset(group_name="quotes", kinds={"deltalake", "pandas"}, owners=OWNERS)
+def universe(context: dg.AssetExecutionContext, quotes: pd.DataFrame) -> pd.DataFrame:
+    """One ticker in one session: is it liquid enough to be forecast, known that day."""
+    from asset_predict_dagster.evaluation.plots import market_picture
+
+    table = liquid_universe(quotes)
+    context.add_output_metadata({"market": picture(market_picture(quotes, table), "market")})
+    return table

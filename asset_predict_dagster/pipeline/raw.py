@@ -1,0 +1,67 @@
+"""Raw: B3's files become records, decoded and otherwise as B3 wrote them."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from asset_predict_dagster.market.corporate_actions import read_corporate_actions
+from asset_predict_dagster.market.sources import ingest
+from asset_predict_dagster.pipeline.metadata import column_schema
+from asset_predict_dagster.pipeline.resources import Clock, LakeTables, MarketFiles
+from asset_predict_dagster.tables import INGESTED_FILES, RAW_QUOTES
+
+OWNERS = ["team:market-data"]
+
+
+@dg.multi_asset(
+    group_name="raw",
+    specs=[
+        dg.AssetSpec(
+            RAW_QUOTES.name,
+            description="One record as B3 wrote it, decoded; prices not divided by FATCOT. Each"
+            " file is ingested once, and whole or not at all.",
+            kinds={"deltalake", "numpy"},
+            owners=OWNERS,
+        ),
+        dg.AssetSpec(
+            INGESTED_FILES.name,
+            description="One market file that was read: its digest, its sessions, its counts.",
+            kinds={"deltalake"},
+            owners=OWNERS,
+        ),
+    ],
+)
+def market_records(
+    lake: LakeTables, market_files: MarketFiles, clock: Clock
+) -> Iterator[dg.MaterializeResult]:
+    """Read the files that are new or changed since the last time."""
+    market_files.land(clock.last_session())
+    tables = lake.open()
+    ingestion = ingest(tables, market_files.path)
+    yield dg.MaterializeResult(
+        RAW_QUOTES.name,
+        metadata={
+            "new_files": len(ingestion.new_files),
+            "files_known_already": ingestion.n_known,
+            "records_written": ingestion.n_records,
+            "delta_version": tables.version(RAW_QUOTES),
+            "dagster/column_schema": column_schema(RAW_QUOTES),
+        },
+    )
+    new_files = ingestion.new_files.tail(20)
+    yield dg.MaterializeResult(
+        INGESTED_FILES.name,
+        metadata={
+            "new_files": dg.MetadataValue.md(
+                new_files.to_markdown(index=False) if len(new_files) else "no new file"
+            ),
+            "dagster/column_schema": column_schema(INGESTED_FILES),
+        },
+    )
+
+
+@dg.asset(group_name="raw", deps=[RAW_QUOTES.name], kinds={"deltalake", "pandas"}, owners=OWNERS)
+def corporate_actions(market_files: MarketFiles, clock: Clock) -> pd.DataFrame:
+    """One split, grouping, bonus or dividend of one ticker, from the file beside the quotes."""
+    return read_corporate_actions(market_files.path, clock.last_session())

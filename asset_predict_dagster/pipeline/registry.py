@@ -1,0 +1,24 @@
+"""Registry: which version of each model serves, by the rule of `registry/promotion.py`."""
+
+import dagster as dg
+import pandas as pd
+
+from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
+from asset_predict_dagster.pipeline.resources import Models
+from asset_predict_dagster.registry.champions import choose_champions
+
+
+@dg.asset(group_name="registry", kinds={"deltalake", "mlflow"}, owners=["team:research"])
+def champions(
+    context: dg.AssetExecutionContext,
+    models: Models,
+    evaluation: pd.DataFrame,
+    forecasts_out_of_sample: pd.DataFrame,
+) -> pd.DataFrame:
+    """The version of one model that serves, and the decision that put or kept it there."""
+    table = choose_champions(
+        models.registry, MODEL_NAMES, evaluation, forecasts_out_of_sample, models.seed
+    )
+    for row in table.itertuples():
+        context.log.info(f"{row.model} {row.candidate_version} {row.decision}: {row.reason}")
+    return table

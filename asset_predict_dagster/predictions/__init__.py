@@ -1,0 +1,1 @@
+"""What we say today, and whether we were right."""

@@ -1,0 +1,138 @@
+"""Daily predictions: what each champion says at the close of the last session.
+
+A ticker that cannot be forecast honestly is refused by name, with the reason and no numbers:
+`stale_quote` if it did not trade in the session, `illiquid` if it is outside the universe.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from asset_predict_dagster.dataset.samples import (
+    ACTION_HORIZON,
+    ACTIONS,
+    HORIZONS,
+    build_samples,
+)
+from asset_predict_dagster.market.sessions import session_after
+from asset_predict_dagster.market.universe import FORECAST_CLASSES
+from asset_predict_dagster.models.bundle import Bundle
+from asset_predict_dagster.tables import PREDICTIONS
+
+RECENT_SESSIONS = 63
+"""A ticker without a quote in so many sessions has left the exchange: it is not even refused."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The champion of one model: its registered version, its bundle, whether it is proven."""
+
+    model: str
+    version: str
+    status: str
+    bundle: Bundle
+
+
+def predict_last_session(
+    champions: list[Serving],
+    quotes: pd.DataFrame,
+    universe: pd.DataFrame,
+    features: pd.DataFrame,
+    created_at: datetime,
+) -> pd.DataFrame:
+    """Rows of `tables.PREDICTIONS`: every champion × forecastable ticker × horizon.
+
+    The session is the last one in `quotes`; target sessions follow B3's calendar.
+
+    Parameters
+    ----------
+    quotes, universe, features
+        Rows of the tables of those names, with the same keys in the same order.
+    created_at
+        The clock, aware.
+    """
+    sessions = np.unique(quotes["session"].to_numpy())
+    session = sessions[-1]
+    recent = (quotes["session"] >= sessions[-RECENT_SESSIONS:][0]).to_numpy()
+    lookback = max(champion.bundle.card["lookback"] for champion in champions)
+    needed = (features["session"] >= sessions[-max(lookback, RECENT_SESSIONS):][0]).to_numpy()
+    samples = build_samples(
+        features[needed].reset_index(drop=True), universe[needed].reset_index(drop=True)
+    )
+    latest = _latest_rows(quotes[recent], universe[recent], session)
+    is_today = samples.sessions[samples.session_codes] == session.astype("datetime64[D]")
+    rows = np.flatnonzero(is_today & samples.in_universe & np.isfinite(samples.volatility))
+    # The tickers forecast are exactly the ones that were not refused.
+    names = samples.tickers[samples.ticker_codes[rows]]
+    latest.loc[(latest["reason"] == "") & ~latest["ticker"].isin(names), "reason"] = "illiquid"
+    order = pd.Index(names).get_indexer(latest["ticker"])
+
+    day = pd.Timestamp(session).date()
+    parts = []
+    for champion in champions:
+        said = champion.bundle.forecast(samples, rows)
+        for step, horizon in enumerate(HORIZONS):
+            table = latest.assign(
+                session=session,
+                target_session=pd.Timestamp(session_after(day, horizon)),
+                model=champion.model,
+                model_version=champion.version,
+                horizon=horizon,
+                status=champion.status,
+                created_at=created_at,
+                expected_return=_place(said.expected_returns[:, step], order),
+                action=pd.Series(_likeliest(said.probabilities)).reindex(order).to_numpy(),
+            )
+            for position, action in enumerate(ACTIONS):
+                table[f"probability_{action}"] = _place(said.probabilities[:, position], order)
+            last = table["last_close"]
+            table["predicted_price"] = last * (1 + table["expected_return"])
+            table["price_low"] = last * (1 + _place(said.lows[:, step], order))
+            table["price_high"] = last * (1 + _place(said.highs[:, step], order))
+            parts.append(table)
+    return pd.concat(parts, ignore_index=True)[PREDICTIONS.column_names]
+
+
+def strongest(predictions: pd.DataFrame, n: int = 10) -> pd.DataFrame:
+    """The n next-session forecasts that differ most from 'nothing happens', by expected return.
+
+    Columns: ticker, model, action, expected_return, last_close, predicted_price, price_low,
+    price_high, target_session. Refused rows are left out.
+    """
+    rows = predictions[
+        (predictions["horizon"] == ACTION_HORIZON) & (predictions["reason"] == "")
+    ]
+    order = rows["expected_return"].abs().sort_values(ascending=False, kind="stable").index[:n]
+    columns = ["ticker", "model", "action", "expected_return", "last_close", "predicted_price"]
+    return rows.loc[order, [*columns, "price_low", "price_high", "target_session"]]
+
+
+def _latest_rows(
+    quotes: pd.DataFrame, universe: pd.DataFrame, session: np.datetime64
+) -> pd.DataFrame:
+    """One row per ticker of a class we forecast: last close, and why it is refused if it is."""
+    both = quotes[["ticker", "session", "close"]].assign(
+        asset_class=universe["asset_class"].to_numpy(),
+        in_universe=universe["in_universe"].to_numpy(),
+    )
+    latest = both.groupby("ticker", as_index=False).last()
+    latest = latest[latest["asset_class"].isin(FORECAST_CLASSES)].reset_index(drop=True)
+    reason = np.select(
+        [latest["session"] < session, ~latest["in_universe"]],
+        ["stale_quote", "illiquid"],
+        default="",
+    )
+    return pd.DataFrame(
+        {"ticker": latest["ticker"], "last_close": latest["close"], "reason": reason}
+    )
+
+
+def _likeliest(probabilities: np.ndarray) -> np.ndarray:
+    return np.array(ACTIONS, dtype=object)[probabilities.argmax(axis=1)]
+
+
+def _place(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """values[order], missing where order is -1: the ticker was refused."""
+    return np.where(order >= 0, np.append(values, np.nan)[order], np.nan)

@@ -1,0 +1,52 @@
+"""Champions: the rule applied to every model, and what came of it as a table."""
+
+import pandas as pd
+
+from asset_predict_dagster.registry.promotion import decide
+from asset_predict_dagster.registry.store import Registry
+from asset_predict_dagster.tables import CHAMPIONS
+
+
+def choose_champions(
+    registry: Registry,
+    models: tuple[str, ...],
+    evaluation: pd.DataFrame,
+    forecasts: pd.DataFrame,
+    seed: int,
+) -> pd.DataFrame:
+    """Judge each model's challenger, promote it if the rule says so; rows of `tables.CHAMPIONS`.
+
+    Raises
+    ------
+    RegistryError
+        If a model was never trained.
+    """
+    rows = []
+    for model in models:
+        challenger = registry.challenger(model)
+        champion = registry.champion(model)
+        verdict = decide(
+            model,
+            challenger.version,
+            champion.version if champion else None,
+            evaluation,
+            forecasts,
+            seed,
+        )
+        if verdict.decision != "kept":
+            registry.promote(challenger)
+        serving = registry.serving(model)
+        rows.append(
+            {
+                "model": model,
+                "model_version": serving.version,
+                "status": "proven" if verdict.is_proven else "unproven",
+                "candidate_version": challenger.version,
+                "decision": verdict.decision,
+                "reason": verdict.reason,
+                "trained_at": serving.trained_at,
+                "training_end": pd.Timestamp(serving.training_end),
+                "bundle": serving.bundle,
+            }
+        )
+    return pd.DataFrame(rows)[CHAMPIONS.column_names]

@@ -1,0 +1,558 @@
+"""The data dictionary: one schema per table of the lake, with units, meaning and key.
+
+The checks in Dagster, the column descriptions in its UI and the comments in the published
+database are all derived from here. A price "in reais" is R$ per share unless said otherwise.
+
+Market terms that stay in Portuguese or as B3's codes: ESPECI (specification of the paper: ON
+common share, PN preferred share, UNT unit, CI quota of a fund; flags such as ED or EB say "ex
+dividend", "ex bonus"), FATCOT (quotation factor: shares per quoted price), DISMES (distribution
+number: steps by one at each corporate action), BDI (B3's bulletin section: 02 standard lots,
+12 real-estate funds), FII (real-estate investment fund).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+TEXT, WHOLE, SMALL = pa.string(), pa.int64(), pa.int32()
+NUMBER, FLAG, DAY, INSTANT = pa.float64(), pa.bool_(), pa.date32(), pa.timestamp("us", tz="UTC")
+ACTION_NAMES = ("buy", "hold", "sell")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `required` forbids missing values, bounds are inclusive."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    unit: str = ""
+    required: bool = True
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] | None = None
+    comes_from: tuple[str, ...] = ()
+    """Upstream columns as `table.column`, where the lineage is one of plain columns."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: what a row is, which columns it has, and what makes a row unique.
+
+    `volatile` names the columns that hold clock readings or model versions: two runs over the
+    same data may differ there and nowhere else. Of an `append_only` table the first write of a
+    key wins and no row is ever changed; every other table is replaced whole.
+    """
+
+    name: str
+    row: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...] = ()
+    volatile: tuple[str, ...] = ()
+    append_only: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field(column.name, column.type) for column in self.columns])
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+
+def _price(name: str, meaning: str, **more) -> Column:
+    return Column(name, NUMBER, meaning, "R$ per share", minimum=0.0, **more)
+
+
+def _quoted(name: str, meaning: str, **more) -> Column:
+    return Column(name, NUMBER, meaning, "R$ per FATCOT shares", minimum=0.0, **more)
+
+
+def _share(name: str, meaning: str, **more) -> Column:
+    return Column(name, NUMBER, meaning, "fraction", minimum=0.0, maximum=1.0, **more)
+
+
+SESSION = Column("session", DAY, "trading day at whose close the row was known")
+TICKER = Column("ticker", TEXT, "B3's code of the paper (CODNEG)")
+MODEL = Column("model", TEXT, "name of the model or baseline")
+MODEL_VERSION = Column("model_version", TEXT, "version in the registry; `baseline` for a baseline")
+
+RAW_QUOTES = Table(
+    "raw_quotes",
+    "one record as B3 wrote it, decoded; prices not divided by FATCOT",
+    ("session", "ticker", "market_type", "forward_days"),
+    (
+        SESSION,
+        TICKER,
+        Column("market_type", TEXT, "B3's market code (TPMERC): 010 is the spot market"),
+        Column("bdi_code", TEXT, "section of B3's bulletin (CODBDI)"),
+        Column("company", TEXT, "short name of the issuer (NOMRES)"),
+        Column("specification", TEXT, "kind of paper and its flags (ESPECI)"),
+        Column(
+            "forward_days",
+            WHOLE,
+            "term of a forward contract (PRAZOT); missing for other papers",
+            "days",
+            required=False,
+        ),
+        Column("currency", TEXT, "reference currency (MODREF)"),
+        _quoted("open", "first trade (PREABE)"),
+        _quoted("high", "highest trade (PREMAX)"),
+        _quoted("low", "lowest trade (PREMIN)"),
+        _quoted("average", "volume-weighted average (PREMED)"),
+        _quoted("close", "last trade (PREULT)"),
+        _quoted("best_bid", "best bid at the close (PREOFC); 0 if none"),
+        _quoted("best_ask", "best ask at the close (PREOFV); 0 if none"),
+        Column("trades", WHOLE, "number of trades (TOTNEG)", "trades", minimum=0),
+        Column("quantity", WHOLE, "shares traded (QUATOT)", "shares", minimum=0),
+        Column("volume_brl", NUMBER, "traded value (VOLTOT)", "R$", minimum=0),
+        _quoted("strike_price", "strike of an option or value of a forward (PREEXE)"),
+        Column("strike_indexer", TEXT, "how a strike is corrected (INDOPC)"),
+        Column("expiry", DAY, "expiry of a derivative (DATVEN)", required=False),
+        Column("quotation_factor", WHOLE, "shares per quoted price (FATCOT)", "shares", minimum=1),
+        Column("strike_points", NUMBER, "strike in points, of US$-linked options (PTOEXE)", "points"),
+        Column("isin", TEXT, "ISIN of the paper (CODISI)"),
+        Column("distribution_number", WHOLE, "steps at each corporate action (DISMES)", minimum=0),
+        Column("source_file", TEXT, "name of the file that the record was read from"),
+        Column("year", SMALL, "calendar year of the session; the table is partitioned by it"),
+    ),
+    partition_by=("year",),
+)
+
+INGESTED_FILES = Table(
+    "ingested_files",
+    "one market file that was read, as it was when last read",
+    ("file",),
+    (
+        Column("file", TEXT, "name of the file"),
+        Column("digest", TEXT, "BLAKE2b of its bytes; another digest means it is read again"),
+        Column("kind", TEXT, "period it covers", values=("yearly", "monthly", "daily")),
+        Column("generated_on", DAY, "day on which B3 generated it, from its header"),
+        Column("first_session", DAY, "first session of the records kept", required=False),
+        Column("last_session", DAY, "last session of the records kept", required=False),
+        Column("n_quotes", WHOLE, "records it holds; equal to its trailer", "records", minimum=0),
+        Column("n_kept", WHOLE, "records of the markets asked for", "records", minimum=0),
+    ),
+)
+
+ACTION_KINDS = ("cash_dividend", "split", "grouping", "bonus")
+
+CORPORATE_ACTIONS = Table(
+    "corporate_actions",
+    "one split, grouping, bonus or dividend of one ticker on its ex-date",
+    ("ticker", "ex_date", "kind"),
+    (
+        TICKER,
+        Column("ex_date", DAY, "first session without the right"),
+        Column("kind", TEXT, "kind of event", values=ACTION_KINDS),
+        Column(
+            "amount_brl",
+            NUMBER,
+            "cash per share as held on the last session with the right; several dividends of"
+            " one day are added",
+            "R$ per share",
+            required=False,
+            minimum=0.0,
+        ),
+        Column(
+            "factor",
+            NUMBER,
+            "shares after / shares before: split 1→2 is 2, grouping 10→1 is 0.1, bonus 3 % is 1.03",
+            "ratio",
+            required=False,
+            minimum=0.0,
+        ),
+    ),
+)
+
+_PER_SHARE = "raw_quotes.quotation_factor"
+
+QUOTES = Table(
+    "quotes",
+    "one ticker in one session: spot trades in standard lots, R$ per share",
+    ("ticker", "session"),
+    (
+        TICKER,
+        SESSION,
+        Column("company", TEXT, "short name of the issuer", comes_from=("raw_quotes.company",)),
+        Column(
+            "specification",
+            TEXT,
+            "kind of paper and its flags",
+            comes_from=("raw_quotes.specification",),
+        ),
+        Column("isin", TEXT, "ISIN of the paper", comes_from=("raw_quotes.isin",)),
+        Column("bdi_code", TEXT, "section of B3's bulletin", comes_from=("raw_quotes.bdi_code",)),
+        _price("open", "first trade", comes_from=("raw_quotes.open", _PER_SHARE)),
+        _price("high", "highest trade", comes_from=("raw_quotes.high", _PER_SHARE)),
+        _price("low", "lowest trade", comes_from=("raw_quotes.low", _PER_SHARE)),
+        _price("average", "average trade", comes_from=("raw_quotes.average", _PER_SHARE)),
+        _price("close", "last trade", comes_from=("raw_quotes.close", _PER_SHARE)),
+        _price(
+            "best_bid",
+            "best bid at the close",
+            required=False,
+            comes_from=("raw_quotes.best_bid", _PER_SHARE),
+        ),
+        _price(
+            "best_ask",
+            "best ask at the close",
+            required=False,
+            comes_from=("raw_quotes.best_ask", _PER_SHARE),
+        ),
+        Column("trades", WHOLE, "number of trades", "trades", comes_from=("raw_quotes.trades",)),
+        Column("quantity", WHOLE, "shares traded", "shares", comes_from=("raw_quotes.quantity",)),
+        Column("volume_brl", NUMBER, "traded value", "R$", comes_from=("raw_quotes.volume_brl",)),
+        Column(
+            "distribution_number",
+            WHOLE,
+            "steps at each corporate action",
+            comes_from=("raw_quotes.distribution_number",),
+        ),
+        Column(
+            "split_factor",
+            NUMBER,
+            "shares that one share of the first session has become by splits, groupings, bonuses",
+            "ratio",
+            minimum=0.0,
+            comes_from=("corporate_actions.factor",),
+        ),
+        Column(
+            "dividend_factor",
+            NUMBER,
+            "growth of the holding since the first session by reinvested cash dividends",
+            "ratio",
+            minimum=1.0,
+            comes_from=("corporate_actions.amount_brl",),
+        ),
+        *(
+            Column(
+                f"adjusted_{part}",
+                NUMBER,
+                f"{part} × split_factor × dividend_factor: a return index that starts at the"
+                " first session's price, which nothing that happens later changes",
+                "R$ of the ticker's first session",
+                minimum=0.0,
+                comes_from=(f"raw_quotes.{part}", _PER_SHARE, "corporate_actions.factor"),
+            )
+            for part in ("open", "high", "low", "close")
+        ),
+    ),
+)
+
+UNIVERSE = Table(
+    "universe",
+    "one ticker in one session: is it liquid enough to be forecast, known that day",
+    ("ticker", "session"),
+    (
+        TICKER,
+        SESSION,
+        Column(
+            "asset_class",
+            TEXT,
+            "kind of paper",
+            values=("common", "preferred", "unit", "real_estate_fund", "other"),
+        ),
+        Column(
+            "traded_value_brl",
+            NUMBER,
+            "median traded value of the last 63 sessions, a session without trades counting 0",
+            "R$ a session",
+            minimum=0.0,
+        ),
+        _share("traded_share", "share of the last 63 sessions in which it traded"),
+        Column("in_universe", FLAG, "liquid enough to be learned from and forecast"),
+        Column(
+            "reason",
+            TEXT,
+            "why it is out: empty, or the first rule it fails",
+            values=("", "asset_class", "too_new", "too_few_sessions", "too_little_value"),
+        ),
+    ),
+)
+
+FEATURES = Table(
+    "features",
+    "one ticker in one session t: what was known at the close of t",
+    ("ticker", "session"),
+    (TICKER, SESSION),  # the catalogue in dataset/features.py adds a column per feature
+)
+
+_HORIZONS = (1, 2, 3, 4, 5)
+
+LABELS = Table(
+    "labels",
+    "one ticker in one session t: what happened after t; missing where it is not known yet",
+    ("ticker", "session"),
+    (
+        TICKER,
+        SESSION,
+        *(
+            Column(
+                f"realised_return_{h}d",
+                NUMBER,
+                f"adjusted close of t+{h} / adjusted close of t - 1",
+                "fraction",
+                required=False,
+                minimum=-1.0,
+            )
+            for h in _HORIZONS
+        ),
+        *(
+            Column(
+                f"realised_return_tradable_{h}d",
+                NUMBER,
+                f"adjusted close of t+{1 + h} / adjusted close of t+1 - 1",
+                "fraction",
+                required=False,
+                minimum=-1.0,
+            )
+            for h in _HORIZONS
+        ),
+        *(
+            Column(
+                f"return_rank_{h}d",
+                NUMBER,
+                f"Gaussian rank of realised_return_tradable_{h}d among the universe of session t",
+                "standard normal quantile",
+                required=False,
+            )
+            for h in _HORIZONS
+        ),
+        Column(
+            "action",
+            TEXT,
+            "buy or sell where realised_return_1d exceeds half the trailing volatility up or"
+            " down, else hold; missing where the return is",
+            required=False,
+            values=ACTION_NAMES,
+        ),
+        Column(
+            "is_halted",
+            FLAG,
+            "the ticker did not trade at t+1, so its one-session return uses its last price",
+            required=False,
+        ),
+        Column("span_end", DAY, "last session that any label of the row looks at", required=False),
+    ),
+)
+
+FOLDS = Table(
+    "folds",
+    "one session and the role it plays in one window; purged sessions have no row",
+    ("window", "session"),
+    (
+        Column("window", TEXT, "name of the split; `holdout` is the one the pipeline makes"),
+        SESSION,
+        Column("role", TEXT, "what it is used for", values=("train", "validation", "test")),
+    ),
+)
+
+
+FORECASTS_OUT_OF_SAMPLE = Table(
+    "forecasts_out_of_sample",
+    "one forecast of one model version for one ticker, session and horizon, beside its outcome",
+    ("window", "model", "model_version", "horizon", "ticker", "session"),
+    (
+        Column("window", TEXT, "`holdout`, or the walk-forward partition"),
+        SESSION,
+        Column("target_session", DAY, "session that the forecast is about"),
+        TICKER,
+        MODEL,
+        MODEL_VERSION,
+        Column("horizon", SMALL, "sessions ahead", "sessions", minimum=1, maximum=30),
+        Column("score", NUMBER, "orders tickers within a session, higher is better"),
+        Column("expected_return", NUMBER, "forecast of realised_return", "fraction"),
+        *(
+            _share(f"probability_{action}", "forecast for the action horizon; missing otherwise",
+                   required=False)
+            for action in ACTION_NAMES
+        ),
+        Column("return_low", NUMBER, "lower end of the 90 % interval", "fraction", required=False),
+        Column("return_high", NUMBER, "upper end of the 90 % interval", "fraction", required=False),
+        Column("last_close", NUMBER, "close of t", "R$ per share", minimum=0.0),
+        Column("realised_return", NUMBER, "adjusted close of t → t+h", "fraction", minimum=-1.0),
+        Column(
+            "realised_return_tradable",
+            NUMBER,
+            "adjusted close of t+1 → t+1+h",
+            "fraction",
+            minimum=-1.0,
+        ),
+        Column(
+            "realised_label",
+            TEXT,
+            "the action that would have been right; missing beyond the action horizon",
+            required=False,
+            values=ACTION_NAMES,
+        ),
+    ),
+    volatile=("model_version",),
+)
+
+EVALUATION = Table(
+    "evaluation",
+    "one metric of one model version in one window, beside the naive forecast's",
+    ("model", "model_version", "window", "horizon", "metric"),
+    (
+        MODEL,
+        MODEL_VERSION,
+        Column("window", TEXT, "sessions it was measured on, named in `forecasts_out_of_sample`"),
+        Column("horizon", SMALL, "sessions ahead", "sessions", minimum=1, maximum=30),
+        Column("metric", TEXT, "name of the metric; formulas in evaluation/metrics.py"),
+        Column("value", NUMBER, "the metric; missing where it has no meaning", required=False),
+        Column("low", NUMBER, "lower end of its 95 % interval", required=False),
+        Column("high", NUMBER, "upper end of its 95 % interval", required=False),
+        Column(
+            "naive_value",
+            NUMBER,
+            "the same metric of the naive forecast on the same rows",
+            required=False,
+        ),
+        Column("naive_name", TEXT, "which naive forecast stands beside it"),
+        Column("first_session", DAY, "first session measured"),
+        Column("last_session", DAY, "last session measured"),
+        Column("n_forecasts", WHOLE, "forecasts measured", "rows", minimum=1),
+    ),
+    volatile=("model_version",),
+)
+
+CHAMPIONS = Table(
+    "champions",
+    "the version of one model that serves, and the decision that put or kept it there",
+    ("model",),
+    (
+        MODEL,
+        MODEL_VERSION,
+        Column("status", TEXT, "has it shown skill", values=("proven", "unproven")),
+        Column("candidate_version", TEXT, "the version that was judged last"),
+        Column("decision", TEXT, "what became of it", values=("promoted", "kept", "confirmed")),
+        Column("reason", TEXT, "the decision in words, with its numbers"),
+        Column("trained_at", INSTANT, "when the serving version was last trained"),
+        Column("training_end", DAY, "last session the serving version learned from"),
+        Column("bundle", TEXT, "digest of its bundle"),
+    ),
+    volatile=("model_version", "candidate_version", "decision", "reason", "trained_at"),
+)
+
+REFUSALS = ("", "stale_quote", "illiquid")
+
+PREDICTIONS = Table(
+    "predictions",
+    "what one model said at the close of one session of one ticker at one horizon",
+    ("model", "ticker", "session", "horizon"),
+    (
+        SESSION,
+        Column("target_session", DAY, "session of B3's calendar that it is about"),
+        TICKER,
+        MODEL,
+        MODEL_VERSION,
+        Column("horizon", SMALL, "sessions ahead", "sessions", minimum=1, maximum=30),
+        Column(
+            "action",
+            TEXT,
+            "likeliest action of the next session; missing if refused",
+            required=False,
+            values=ACTION_NAMES,
+        ),
+        *(
+            _share(f"probability_{action}", "calibrated probability of the action at the next"
+                   " session; missing if refused", required=False)
+            for action in ACTION_NAMES
+        ),
+        Column("expected_return", NUMBER, "expected return", "fraction", required=False),
+        _price("last_close", "close of the last session traded"),
+        _price("predicted_price", "last_close × (1 + expected_return)", required=False),
+        _price("price_low", "lower end of the 90 % interval", required=False),
+        _price("price_high", "upper end of the 90 % interval", required=False),
+        Column("status", TEXT, "has the model shown skill", values=("proven", "unproven")),
+        Column("reason", TEXT, "why the row was refused; empty if not", values=REFUSALS),
+        Column("created_at", INSTANT, "when it was first written; it is never rewritten"),
+    ),
+    volatile=("model_version", "created_at"),
+    append_only=True,
+)
+
+OUTCOMES = Table(
+    "outcomes",
+    "one prediction met by the close of its target session, exactly once",
+    ("model", "ticker", "session", "horizon"),
+    (
+        SESSION,
+        Column("target_session", DAY, "session that the prediction was about"),
+        TICKER,
+        MODEL,
+        MODEL_VERSION,
+        Column("horizon", SMALL, "sessions ahead", "sessions", minimum=1, maximum=30),
+        Column("expected_return", NUMBER, "what was said", "fraction"),
+        Column(
+            "realised_return", NUMBER, "adjusted return that came true", "fraction", minimum=-1.0
+        ),
+        Column("absolute_error", NUMBER, "|realised - expected|", "fraction", minimum=0.0),
+        Column(
+            "naive_absolute_error",
+            NUMBER,
+            "|realised|: the error of 'tomorrow = today'",
+            "fraction",
+            minimum=0.0,
+        ),
+        _price("predicted_price", "what was said"),
+        _price(
+            "realised_price",
+            "last_close × (1 + realised_return): comparable whatever happened in between",
+        ),
+        Column("is_within_interval", FLAG, "price_low ≤ realised_price ≤ price_high"),
+        Column(
+            "is_halted",
+            FLAG,
+            "the ticker did not trade in the target session: its last price stands",
+        ),
+    ),
+    volatile=("model_version",),
+    append_only=True,
+)
+
+MODEL_HEALTH = Table(
+    "model_health",
+    "one model: should it be trusted today, and why",
+    ("model",),
+    (
+        MODEL,
+        Column("model_version", TEXT, "version that serves; missing if none", required=False),
+        Column("verdict", TEXT, "one word", values=("fresh", "stale", "missing")),
+        Column("reason", TEXT, "the verdict in words, with its numbers"),
+        Column("trained_at", INSTANT, "when it was last trained", required=False),
+        Column("age_days", NUMBER, "days since then", "days", required=False),
+        Column("training_end", DAY, "last session it learned from", required=False),
+        Column("checked_at", INSTANT, "clock that the age was reckoned by"),
+    ),
+    volatile=("model_version", "reason", "trained_at", "age_days", "checked_at"),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        RAW_QUOTES,
+        INGESTED_FILES,
+        CORPORATE_ACTIONS,
+        QUOTES,
+        UNIVERSE,
+        FEATURES,
+        LABELS,
+        FOLDS,
+        FORECASTS_OUT_OF_SAMPLE,
+        EVALUATION,
+        CHAMPIONS,
+        PREDICTIONS,
+        OUTCOMES,
+        MODEL_HEALTH,
+    )
+}
+"""Every table, in the order data flows."""
+
+
+def widen(table: Table, columns: Iterable[Column]) -> Table:
+    """The same table with more columns at its end."""
+    return replace(table, columns=(*table.columns, *columns))

@@ -1,0 +1,55 @@
+"""The published database: every table of the lake in one DuckDB file for people and BI.
+
+It is built beside and put in place in one step, so a reader that holds the old one open keeps
+a whole one.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+
+from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.tables import Table
+
+
+def publish(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Iterable[Table], target: Path
+) -> dict[str, int]:
+    """Write the tables that exist to `target`, schema `main`; returns rows by table name.
+
+    Each table and column carries its meaning and unit as a comment.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".publishing-", dir=target.parent) as beside:
+        file = Path(beside) / target.name
+        connection.execute(f"ATTACH '{_quoted(str(file))}' AS published")
+        try:
+            counts = {
+                table.name: _copy(connection, lake, table)
+                for table in tables
+                if lake.exists(table)
+            }
+        finally:
+            connection.execute("DETACH published")
+        os.replace(file, target)
+    return counts
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> int:
+    name = f"published.main.{table.name}"
+    content = lake.arrow(table)
+    connection.register("content", content)
+    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM content")
+    connection.unregister("content")
+    connection.execute(f"COMMENT ON TABLE {name} IS '{_quoted(table.row)}'")
+    for column in table.columns:
+        meaning = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
+        connection.execute(f'COMMENT ON COLUMN {name}."{column.name}" IS \'{_quoted(meaning)}\'')
+    return content.num_rows
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

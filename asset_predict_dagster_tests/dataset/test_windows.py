@@ -1,0 +1,73 @@
+"""A window holds the ticker's own recent sessions, a gap where it did not trade, and no more."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asset_predict_dagster.dataset.windows import gather, window_index
+from asset_predict_dagster.errors import SettingsError
+
+markets = st.sets(st.tuples(st.integers(0, 3), st.integers(0, 12)), min_size=1).map(sorted)
+"""(ticker, session) of every row, sorted as `Samples` are."""
+
+
+def codes(market):
+    ticker_codes, session_codes = np.array(market, dtype=np.int32).T
+    return ticker_codes, session_codes
+
+
+@given(market=markets, lookback=st.integers(1, 6), data=st.data())
+def test_windows_are_those_of_a_plain_loop(market, lookback, data):
+    wanted = data.draw(st.lists(st.integers(0, len(market) - 1)))
+    row_of = {pair: row for row, pair in enumerate(market)}
+    by_hand = [
+        [row_of.get((ticker, session - lag), -1) for lag in reversed(range(lookback))]
+        for ticker, session in (market[row] for row in wanted)
+    ]
+    index = window_index(*codes(market), np.array(wanted, dtype=np.int64), lookback)
+    assert index.dtype == np.int64
+    np.testing.assert_array_equal(index, np.array(by_hand).reshape(len(wanted), lookback))
+
+
+@given(market=markets, lookback=st.integers(1, 6))
+def test_the_last_step_of_a_window_is_the_row_itself(market, lookback):
+    everything = np.ones(len(market), dtype=bool)
+    index = window_index(*codes(market), everything, lookback)
+    np.testing.assert_array_equal(index[:, -1], np.arange(len(market)))
+
+
+@given(market=markets, lookback=st.integers(1, 6), n_later=st.integers(0, 5))
+def test_later_rows_cannot_change_a_window(market, lookback, n_later):
+    ticker_codes, session_codes = codes(market)
+    past = session_codes <= session_codes.max() - n_later
+    seen_today = window_index(
+        ticker_codes[past], session_codes[past], np.arange(past.sum()), lookback
+    )
+    seen_later = window_index(ticker_codes, session_codes, past, lookback)
+    numbers = np.append(np.flatnonzero(past), -1)  # -1 stays -1
+    np.testing.assert_array_equal(numbers[seen_today], seen_later)
+
+
+def test_a_gathered_window_is_missing_where_the_ticker_was_halted():
+    features = np.array([[1, 10], [2, np.nan], [4, 40]], dtype=np.float32)
+    index = window_index(np.zeros(3, int), np.array([0, 1, 3]), np.array([2]), lookback=4)
+    windows = gather(features, index)
+    assert windows.dtype == np.float32
+    np.testing.assert_array_equal(windows, [[[1, 10], [2, np.nan], [np.nan, np.nan], [4, 40]]])
+
+
+def test_gathering_leaves_the_features_as_they_were():
+    features = np.ones((1, 2), dtype=np.float32)
+    gather(features, np.array([[-1, 0]]))
+    assert (features == 1).all()
+
+
+def test_no_rows_have_no_windows():
+    nothing = np.empty(0, dtype=np.int64)
+    assert window_index(np.zeros(3, int), np.arange(3), nothing, lookback=4).shape == (0, 4)
+
+
+def test_a_window_has_at_least_one_session():
+    with pytest.raises(SettingsError, match="lookback"):
+        window_index(np.zeros(1, int), np.zeros(1, int), np.arange(1), lookback=0)

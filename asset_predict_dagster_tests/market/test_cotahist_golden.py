@@ -1,0 +1,94 @@
+"""B3's own files read the same here as by an independent reader, field for field.
+
+Where the two write the same fact differently, the rule is: texts lose their padding on the right;
+our NaT is B3's expiry 99991231 and our missing `forward_days` its blank; numbers that the other
+reader leaves as digits are compared as numbers, with the layout's decimals.
+"""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from asset_predict_dagster.errors import MarketFileError
+from asset_predict_dagster.market.cotahist import read_cotahist
+from asset_predict_dagster.market.cotahist_layout import FIELDS, Field
+from asset_predict_dagster.market.cotahist_writer import write_cotahist
+
+SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
+REAL = SHARED / "cotahist_real"
+EXPECTED = SHARED / "cotahist_expected"
+
+N_QUOTES = {
+    "COTAHIST_A2016.TXT": 5_220,
+    "COTAHIST_A2021.ZIP": 110_290,
+    "COTAHIST_D04012016.TXT": 1_743,
+    "COTAHIST_D08112024.ZIP": 12_226,
+    "COTAHIST_D12022003.TXT": 551,
+    "COTAHIST_D29022016.TXT": 1_909,
+}
+
+pytestmark = pytest.mark.skipif(
+    not REAL.is_dir(), reason="B3's own files are not beside this checkout (../shared/data)"
+)
+
+
+def in_our_words(field: Field, expected: pd.Series) -> pd.Series:
+    """A column of the other reader as ours should be."""
+    if field.kind == "text":
+        return expected.str.rstrip(" ")
+    if field.kind == "date":
+        if pd.api.types.is_string_dtype(expected.dtype):
+            expected = pd.to_datetime(expected.where(expected != "99991231"), format="%Y%m%d")
+        return expected.astype("datetime64[us]")
+    if field.none:
+        return expected.where(expected != field.none).astype("float64").astype("Int64")
+    if pd.api.types.is_string_dtype(expected.dtype):
+        units = expected.astype("int64")
+        return units / 10**field.decimals if field.decimals else units
+    return expected
+
+
+@pytest.mark.parametrize("name", N_QUOTES)
+def test_every_field_of_every_quote_is_what_an_independent_reader_found(name):
+    file = read_cotahist(REAL / name, markets=None)
+    expected = pd.read_parquet((EXPECTED / name).with_suffix(".parquet"))
+    assert file.n_quotes == file.n_kept == len(expected) == N_QUOTES[name]
+    assert list(expected.columns) == [field.b3_name for field in FIELDS]
+    for field in FIELDS:
+        pd.testing.assert_series_equal(
+            pd.Series(file.records[field.name]),
+            in_our_words(field, pd.Series(expected[field.b3_name])),
+            check_names=False,
+            check_exact=True,
+        )
+
+
+@pytest.mark.parametrize("name", N_QUOTES)
+def test_the_spot_filter_keeps_exactly_the_spot_rows(name):
+    every = read_cotahist(REAL / name, markets=None).records
+    spot = every.loc[every["market_type"] == "010"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(read_cotahist(REAL / name).records, spot)
+
+
+@pytest.mark.parametrize("name", [name for name in N_QUOTES if name.endswith(".TXT")])
+def test_writing_a_file_of_b3_again_gives_its_very_bytes(name, tmp_path):
+    file = read_cotahist(REAL / name, markets=None)
+    write_cotahist(file.records, tmp_path / name, file.generated_on)
+    original = (REAL / name).read_bytes().replace(b"\r\n", b"\n")
+    assert (tmp_path / name).read_bytes() == original.replace(b"\n", b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "promised", "found"),
+    [
+        ("COTAHIST_D04012016_truncated.TXT", "1,745", "506"),
+        ("COTAHIST_D29022016_EXCEPTION.TXT", "1,911", "1,893"),
+    ],
+)
+def test_a_file_whose_trailer_counts_otherwise_is_refused(name, promised, found, tmp_path):
+    proper = tmp_path / f"{name[:18]}.TXT"
+    shutil.copyfile(REAL / name, proper)
+    with pytest.raises(MarketFileError, match=f"promises {promised} records .* has {found}"):
+        read_cotahist(proper)

@@ -1,0 +1,234 @@
+"""The forest finds what is there, claims nothing else, and its graph is the forest itself."""
+
+import dataclasses
+import hashlib
+import io
+import os
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from asset_predict_dagster.errors import SettingsError, TrainingError
+from asset_predict_dagster.models.random_forest import (
+    ForestSettings,
+    RandomForestLearner,
+    bin_codes,
+    bin_edges,
+)
+from asset_predict_dagster_tests.models.synthetic import planted_market, rank_ic, run_graph
+
+LAST_TRAINING_SESSION = 200
+
+
+def learner(market, **knobs):
+    settings = ForestSettings(**({"n_estimators": 10} | knobs))
+    return RandomForestLearner(market.samples.feature_names, settings)
+
+
+def fit(market, samples=None, **knobs):
+    train, later = market.rows(0, LAST_TRAINING_SESSION), market.rows(206, 250)
+    return learner(market, **knobs).fit(samples or market.samples, train, later)
+
+
+def later_ic(market, trained):
+    """Rank IC of the one-session score on sessions after the training rows."""
+    later = market.rows(LAST_TRAINING_SESSION + 6, 300)
+    _, scores = run_graph(trained.onnx, market.samples.features[later])
+    outcome = market.samples.return_ranks[later, 0]
+    return rank_ic(scores[:, 0], outcome, market.samples.session_codes[later])
+
+
+@pytest.fixture(scope="module")
+def market():
+    return planted_market()
+
+
+@pytest.fixture(scope="module")
+def trained(market):
+    return fit(market, n_estimators=100)
+
+
+def test_a_planted_signal_is_found(market, trained):
+    assert later_ic(market, trained) > 0.15  # the signal itself reaches .28
+
+
+def test_the_planted_features_matter_most(trained):
+    ranked = trained.importance.sort_values("importance", ascending=False)
+    assert set(ranked["feature"].head(3)) == {"feature_0", "feature_1", "feature_2"}
+    assert ranked["importance"].sum() == pytest.approx(1)
+
+
+def test_nothing_is_found_where_nothing_is():
+    noise = planted_market(signal=0.0)
+    # 95 sessions of 12 tickers: the standard error is 1 / sqrt(95 * 11) = .03.
+    assert abs(later_ic(noise, fit(noise))) < 0.09
+
+
+def test_labels_outside_the_training_rows_never_matter(market):
+    samples = market.samples
+    outside = np.flatnonzero(~market.rows(0, LAST_TRAINING_SESSION))
+    shuffled = np.random.default_rng(0).permutation(outside)
+    action, ranks = samples.action.copy(), samples.return_ranks.copy()
+    action[outside], ranks[outside] = action[shuffled], ranks[shuffled]
+    other = dataclasses.replace(samples, action=action, return_ranks=ranks)
+    assert fit(market, other).native == fit(market).native
+
+
+def test_future_features_never_matter(market):
+    samples = market.samples
+    features = samples.features.copy()
+    features[samples.session_codes > LAST_TRAINING_SESSION] = 1e6
+    other = dataclasses.replace(samples, features=features)
+    assert fit(market, other).native == fit(market).native
+
+
+def test_one_seed_gives_one_forest_byte_for_byte_in_every_process(market):
+    code = (
+        "import hashlib; from asset_predict_dagster_tests.models import test_random_forest as t;"
+        "trained = t.fit(t.planted_market());"
+        "print(hashlib.sha256(trained.native + trained.onnx).hexdigest())"
+    )
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    here = fit(market)
+    digest = hashlib.sha256(here.native + here.onnx).hexdigest()
+    assert elsewhere.stdout.strip() == digest
+    assert fit(market, seed=43).native != here.native
+
+
+def test_threads_do_not_change_the_forest(market):
+    assert fit(market, n_jobs=2).onnx == fit(market).onnx
+
+
+def test_the_graph_equals_the_native_forests_on_every_row(market, trained):
+    """Rows with missing values, and values exactly on an edge, included."""
+    native = joblib.load(io.BytesIO(trained.native))
+    features = market.samples.columns(native["feature_names"])
+    on_edges = np.stack([np.resize(edge, 100) for edge in native["edges"]], axis=1)
+    just_above = np.nextafter(on_edges, np.float32(np.inf))
+    all_missing = np.full((1, features.shape[1]), np.nan, dtype=np.float32)
+    rows = np.concatenate([features, on_edges, just_above, all_missing])
+    assert np.isnan(features).any()
+
+    probabilities, scores = run_graph(trained.onnx, rows)
+    codes = bin_codes(rows, native["edges"])
+    np.testing.assert_allclose(
+        probabilities, native["classifier"].predict_proba(codes), atol=1e-5, rtol=0
+    )
+    np.testing.assert_allclose(scores, native["regressor"].predict(codes), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_class_never_seen_has_no_probability(market):
+    samples = dataclasses.replace(
+        market.samples, action=np.where(market.samples.action == 1, 0, market.samples.action)
+    )
+    probabilities, _ = run_graph(fit(market, samples).onnx, samples.features)
+    assert (probabilities[:, 1] == 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_feature_that_is_always_missing_is_harmless(market):
+    features = market.samples.features.copy()
+    features[:, 5] = np.nan
+    trained = fit(market, dataclasses.replace(market.samples, features=features))
+    assert trained.importance["importance"].iloc[5] == 0
+    assert np.isfinite(run_graph(trained.onnx, features)[1]).all()
+
+
+def test_a_refit_repeats_what_the_fit_chose(market):
+    fitted = fit(market)
+    rows = market.rows(0, LAST_TRAINING_SESSION)
+    again = learner(market).refit(market.samples, rows, fitted.chosen)
+    assert again.native == fitted.native
+
+
+def test_leaves_shrink_on_small_data_and_nowhere_else(market, trained):
+    n_rows = market.rows(0, LAST_TRAINING_SESSION).sum()
+    assert trained.chosen["min_samples_leaf"] == int(n_rows * 0.3) // 20
+    assert fit(market, min_samples_leaf=7).chosen["min_samples_leaf"] == 7
+
+
+def test_balanced_classes_raise_the_rarest(market):
+    rows = market.rows(0, LAST_TRAINING_SESSION)
+    rarest = np.bincount(market.samples.action[rows]).argmin()
+    plain, balanced = (
+        run_graph(fit(market, class_weight=weight).onnx, market.samples.features)[0]
+        for weight in (None, "balanced")
+    )
+    assert balanced[:, rarest].mean() > plain[:, rarest].mean()
+
+
+CHANGED_KNOBS = {
+    "n_estimators": 9,
+    "max_depth": 2,
+    "min_samples_leaf": 5,
+    "max_features": 1.0,
+    "max_samples": 0.5,
+    "class_weight": "balanced",
+    "n_bins": 8,
+    "seed": 1,
+}
+
+
+@pytest.mark.parametrize(("knob", "value"), CHANGED_KNOBS.items())
+def test_no_setting_is_dead(market, knob, value):
+    assert fit(market, **{knob: value}).onnx != fit(market).onnx
+
+
+def test_every_setting_is_shown_to_be_alive():
+    assert {*CHANGED_KNOBS, "n_jobs"} == set(ForestSettings.model_fields)
+
+
+def test_one_class_is_nothing_to_learn_from(market):
+    samples = dataclasses.replace(market.samples, action=np.zeros_like(market.samples.action))
+    with pytest.raises(TrainingError, match="1 of the 3 actions"):
+        fit(market, samples)
+
+
+def test_too_few_rows_are_refused(market):
+    few = market.rows(0, 10)
+    with pytest.raises(TrainingError, match="needs 200 labelled rows"):
+        learner(market).fit(market.samples, few, few)
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"n_tree": 5}, {"max_samples": 1.5}, {"n_bins": 1}, {"class_weight": "heavy"}]
+)
+def test_an_unknown_or_impossible_setting_is_an_error(knobs):
+    with pytest.raises(SettingsError, match=next(iter(knobs))):
+        ForestSettings(**knobs)
+
+
+columns = hnp.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 60), st.just(1)),
+    elements=st.floats(-10, 10, width=32) | st.just(float("nan")),
+)
+
+
+@given(seen=columns, asked=columns, n_bins=st.integers(2, 9))
+def test_a_code_below_an_edge_is_a_value_below_it(seen, asked, n_bins):
+    edges = bin_edges(seen, n_bins)
+    codes = bin_codes(asked, edges)
+    assert len(edges[0]) < n_bins
+    for position, edge in enumerate(edges[0]):
+        below = np.isnan(asked) | (asked <= edge)
+        np.testing.assert_array_equal(codes <= position, below)
+
+
+def test_bins_hold_equally_many_rows():
+    values = np.random.default_rng(0).permutation(640).astype(np.float32)[:, None]
+    codes = bin_codes(values, bin_edges(values, 64))
+    assert (np.bincount(codes[:, 0].astype(int)) == 10).all()
