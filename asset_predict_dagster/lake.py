@@ -205,8 +205,10 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
                 f"table '{table.name}', column '{column.name}': expected {column.type}, {error}"
             ) from error
     content = pa.table(
-        [array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-         for array in arrays],
+        [
+            array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+            for array in arrays
+        ],
         schema=table.schema,
     )
     return _sorted_by_key(content, table)
@@ -215,8 +217,10 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
 def to_arrow_key(table: Table, frame: pd.DataFrame) -> pa.Table:
     """The key columns of `frame` with the dictionary's types."""
     return pa.table(
-        {name: pa.array(frame[name], type=table.schema.field(name).type, from_pandas=True)
-         for name in table.key}
+        {
+            name: pa.array(frame[name], type=table.schema.field(name).type, from_pandas=True)
+            for name in table.key
+        }
     )
 
 
@@ -273,5 +277,3 @@ def _writer_properties(table: Table) -> WriterProperties:
         default_column_properties=ColumnProperties(dictionary_enabled=False),
         column_properties={name: ColumnProperties(dictionary_enabled=True) for name in texts},
     )
-
-

@@ -112,7 +112,9 @@ RAW_QUOTES = Table(
         Column("strike_indexer", TEXT, "how a strike is corrected (INDOPC)"),
         Column("expiry", DAY, "expiry of a derivative (DATVEN)", required=False),
         Column("quotation_factor", WHOLE, "shares per quoted price (FATCOT)", "shares", minimum=1),
-        Column("strike_points", NUMBER, "strike in points, of US$-linked options (PTOEXE)", "points"),
+        Column(
+            "strike_points", NUMBER, "strike in points, of US$-linked options (PTOEXE)", "points"
+        ),
         Column("isin", TEXT, "ISIN of the paper (CODISI)"),
         Column("distribution_number", WHOLE, "steps at each corporate action (DISMES)", minimum=0),
         Column("source_file", TEXT, "name of the file that the record was read from"),
@@ -366,8 +368,11 @@ FORECASTS_OUT_OF_SAMPLE = Table(
         Column("score", NUMBER, "orders tickers within a session, higher is better"),
         Column("expected_return", NUMBER, "forecast of realised_return", "fraction"),
         *(
-            _share(f"probability_{action}", "forecast for the action horizon; missing otherwise",
-                   required=False)
+            _share(
+                f"probability_{action}",
+                "forecast for the action horizon; missing otherwise",
+                required=False,
+            )
             for action in ACTION_NAMES
         ),
         Column("return_low", NUMBER, "lower end of the 90 % interval", "fraction", required=False),
@@ -458,8 +463,11 @@ PREDICTIONS = Table(
             values=ACTION_NAMES,
         ),
         *(
-            _share(f"probability_{action}", "calibrated probability of the action at the next"
-                   " session; missing if refused", required=False)
+            _share(
+                f"probability_{action}",
+                "calibrated probability of the action at the next session; missing if refused",
+                required=False,
+            )
             for action in ACTION_NAMES
         ),
         Column("expected_return", NUMBER, "expected return", "fraction", required=False),

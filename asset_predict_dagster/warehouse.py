@@ -28,9 +28,7 @@ def publish(
         connection.execute(f"ATTACH '{_quoted(str(file))}' AS published")
         try:
             counts = {
-                table.name: _copy(connection, lake, table)
-                for table in tables
-                if lake.exists(table)
+                table.name: _copy(connection, lake, table) for table in tables if lake.exists(table)
             }
         finally:
             connection.execute("DETACH published")
@@ -47,7 +45,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> in
     connection.execute(f"COMMENT ON TABLE {name} IS '{_quoted(table.row)}'")
     for column in table.columns:
         meaning = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
-        connection.execute(f'COMMENT ON COLUMN {name}."{column.name}" IS \'{_quoted(meaning)}\'')
+        connection.execute(f"COMMENT ON COLUMN {name}.\"{column.name}\" IS '{_quoted(meaning)}'")
     return content.num_rows
 
 

@@ -125,8 +125,7 @@ _OF_A_TICKER = (
         "ln(open[t] / close[t-1])",
         "log",
         1,
-        lambda bars: np.log(bars["open"])
-        - _lagged(np.log(bars["close"]), 1, lambda _, then: then),
+        lambda bars: np.log(bars["open"]) - _lagged(np.log(bars["close"]), 1, lambda _, then: then),
     ),
     Feature(
         "intraday_return",

@@ -60,8 +60,11 @@ def actions(
     """
     threshold = width * np.where(volatility > 0, volatility, np.nan)
     named = pd.Series(
-        np.select([forward_return > threshold, forward_return < -threshold], ["buy", "sell"],
-                  default="hold"),
+        np.select(
+            [forward_return > threshold, forward_return < -threshold],
+            ["buy", "sell"],
+            default="hold",
+        ),
         dtype="str",
     )
     return named.where(np.isfinite(forward_return) & np.isfinite(threshold))

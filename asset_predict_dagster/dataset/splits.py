@@ -72,9 +72,7 @@ def temporal_split(
         "test": sessions[start_test:],
     }
     return pd.concat(
-        pd.DataFrame(
-            {"window": window, "session": days.astype("datetime64[us]"), "role": role}
-        )
+        pd.DataFrame({"window": window, "session": days.astype("datetime64[us]"), "role": role})
         for role, days in roles.items()
     )[FOLDS.column_names].reset_index(drop=True)
 

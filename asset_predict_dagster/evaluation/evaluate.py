@@ -13,13 +13,14 @@ from asset_predict_dagster.evaluation.metrics import OF_ACTIONS, OF_RETURNS, Met
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.tables import EVALUATION
 
-NAIVE_OF_ACTIONS = {
+NAIVE_BESIDE = {
+    "directional_accuracy": "always_up",
     "accuracy": "majority",
     "balanced_accuracy": "majority",
     "log_loss": "prior",
     "brier": "prior",
 }
-"""The baseline that stands beside a metric of the action: the best one without a model."""
+"""The baseline beside each metric, where it is not the one that says tomorrow = today."""
 
 _ORDERS_NOTHING = ("rank_ic", "rank_ic_next_close")
 """A constant forecast orders nothing: its rank correlation is taken as 0."""
@@ -84,10 +85,13 @@ def _baseline(groups: dict, name: str) -> pd.DataFrame:
 
 
 def _naive_value(metric: Metric, groups: dict) -> tuple[str, float]:
-    name = NAIVE_OF_ACTIONS.get(metric.name, "naive")
+    name = NAIVE_BESIDE.get(metric.name, "naive")
     if metric.name in _ORDERS_NOTHING:
         return name, 0.0
-    sums = session_sums(metric, _baseline(groups, name))
+    rows = _baseline(groups, name)
+    if metric.name == "directional_accuracy":
+        rows = rows.assign(expected_return=1.0)  # "it rises" is the naive direction
+    sums = session_sums(metric, rows)
     return name, _or_nan(metric.statistic(sums.sum(axis=0)))
 
 

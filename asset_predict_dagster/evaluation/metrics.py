@@ -8,7 +8,7 @@ price and p for the predicted one. The naive forecast says f = 0: tomorrow = tod
     directional_accuracy          share of sign(f) = sign(r) among rows with r ≠ 0 and f ≠ 0
     mae_price, rmse_price         of p against P, in R$
     mape_price                    mean |P - p| / P
-    r2_price                      1 - Σ(P - p)² / Σ(P - mean P)²; the naive forecast reaches 0.99 too
+    r2_price                      1 - Σ(P - p)² / Σ(P - mean P)²; the naive forecast's is .99
     rank_ic                       mean over sessions of Spearman's correlation between score and
                                   the tradable return (close t+1 → t+1+h)
     rank_ic_next_close            the same against the return close t → t+h

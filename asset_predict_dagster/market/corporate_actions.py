@@ -29,9 +29,7 @@ def read_corporate_actions(folder: Path, last: date) -> pd.DataFrame:
     """
     path = folder / FILE_NAME
     if not path.exists():
-        return pd.DataFrame(
-            {name: pd.Series(dtype=kind) for name, kind in _DTYPES.items()}
-        )
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _DTYPES.items()})
     try:
         events = pd.read_csv(path, dtype={"ticker": str, "ex_date": str, "kind": str})
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -71,8 +69,7 @@ def _numbers(path: Path, column: pd.Series) -> pd.Series:
     if unreadable.any():
         line = int(unreadable.idxmax()) + 2
         raise MarketFileError(
-            f"{path}: line {line}, {column.name}: expected a number, found"
-            f" {column.loc[line - 2]!r}"
+            f"{path}: line {line}, {column.name}: expected a number, found {column.loc[line - 2]!r}"
         )
     return numbers.astype("float64")
 

@@ -192,9 +192,10 @@ def _only_member(path: Path) -> zipfile.ZipInfo:
 def _start_of_data(path: Path, member: zipfile.ZipInfo) -> int:
     """Where the member's bytes begin: behind a local header of variable length."""
     with path.open("rb") as file:
-        file.seek(member.header_offset)
+        # Where bytes are lost, the directory can point to before the file.
+        file.seek(max(member.header_offset, 0))
         header = file.read(_LOCAL_HEADER_BYTES)
-    if len(header) < _LOCAL_HEADER_BYTES or not header.startswith(b"PK\x03\x04"):
+    if member.header_offset < 0 or not header.startswith(b"PK\x03\x04"):
         raise _corrupt(path, f"{member.filename} is not where the directory says")
     name_length = int.from_bytes(header[26:28], "little")
     extra_length = int.from_bytes(header[28:30], "little")

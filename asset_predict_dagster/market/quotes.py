@@ -61,9 +61,7 @@ def clean_quotes(raw_quotes: pd.DataFrame, last: date) -> pd.DataFrame:
             f" to {last}; check the market files and ASSET_PREDICT_AS_OF"
         )
     quotes = kept.sort_values(["ticker", "session"], ignore_index=True)
-    prices = {
-        name: unit_price_brl(quotes[name], quotes["quotation_factor"]) for name in _PRICES
-    }
+    prices = {name: unit_price_brl(quotes[name], quotes["quotation_factor"]) for name in _PRICES}
     quotes = quotes.assign(**prices)
     for name in ("best_bid", "best_ask"):
         quotes[name] = quotes[name].where(quotes[name] > 0)

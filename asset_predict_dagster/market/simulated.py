@@ -91,12 +91,14 @@ def _claim(folder: Path, market: SimulatedMarket) -> list[Path]:
             )
         return _write(path, json.dumps(settings, indent=2) + "\n")
     try:
-        found = dict(json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
+        found = None
+    if not isinstance(found, dict):
         raise SettingsError(
-            f"{path} is not readable as JSON; it should say of which market the folder's files"
-            " are. Remove the folder and simulate it anew"
-        ) from None
+            f"{path} should be a JSON object that says of which market the folder's files are;"
+            " remove the folder and simulate it anew"
+        )
     differences = [
         f"{name} {found.get(name)} instead of {wanted}"
         for name, wanted in settings.items()

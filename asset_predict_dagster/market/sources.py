@@ -123,9 +123,7 @@ def _sessions_by_rank(lake: Lake, known: pd.DataFrame, without: set[str]) -> dic
     """Session → rank of the file whose records the lake holds, unless that file is read anew."""
     if not lake.exists(RAW_QUOTES):
         return {}
-    ranks = {
-        row.file: _rank(row.generated_on, row.kind, row.file) for row in known.itertuples()
-    }
+    ranks = {row.file: _rank(row.generated_on, row.kind, row.file) for row in known.itertuples()}
     stored = lake.read(RAW_QUOTES, columns=["session", "source_file"]).drop_duplicates()
     return {
         session: ranks[name]

@@ -49,9 +49,9 @@ def baseline_forecasts(
         "majority": np.eye(len(ACTIONS))[counts.argmax()],
         "always_up": np.eye(len(ACTIONS))[ACTIONS.index("buy")],
     }
-    week, month, year = samples.columns(
-        ("log_return_5d", "log_return_21d", "log_return_252d")
-    )[rows].T
+    week, month, year = samples.columns(("log_return_5d", "log_return_21d", "log_return_252d"))[
+        rows
+    ].T
     # A missing past orders nothing: such a ticker stands in the middle, at 0.
     scores = {"momentum": np.nan_to_num(year - month), "reversal": -np.nan_to_num(week)}
     nothing = np.zeros(len(rows))

@@ -65,9 +65,7 @@ class Bundle:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(
-            self.onnx, options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(self.onnx, options, providers=["CPUExecutionProvider"])
 
     @property
     def calibration(self) -> Calibration:
@@ -174,9 +172,7 @@ def load_bundle(folder: Path, digest: str) -> Bundle:
                 f"bundle {digest[:12]}: {name} is missing; train the model again"
             ) from None
         if _sha256(contents[name]) != expected:
-            raise BundleError(
-                f"bundle {digest[:12]}: {name} was altered; train the model again"
-            )
+            raise BundleError(f"bundle {digest[:12]}: {name} was altered; train the model again")
     card = json.loads(contents["card.json"])
     if card.get("schema_version") != SCHEMA_VERSION:
         raise BundleError(

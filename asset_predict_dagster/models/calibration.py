@@ -59,17 +59,23 @@ def fit_calibration(
     return_scores: np.ndarray,
     action: np.ndarray,
     return_ranks: np.ndarray,
+    tradable_returns: np.ndarray,
     realised_returns: np.ndarray,
     volatility: np.ndarray,
 ) -> Calibration:
     """Fit all three parts on the rows of the validation fold.
 
+    A score is a forecast rank of the tradable return (t+1 → t+1+h), and a price is judged by
+    the return t → t+h. So the scale is fitted to the latter, and bounded by what a rank, known
+    for certain, explains of the former.
+
     Parameters
     ----------
     raw_probabilities, return_scores
         Shapes (n, 3) and (n, n_horizons): what the model says of these rows.
-    action, return_ranks, realised_returns
-        Shapes (n,), (n, n_horizons), (n, n_horizons): what happened; none missing.
+    action, return_ranks, tradable_returns, realised_returns
+        Shapes (n,) and (n, n_horizons) for the others: what happened; none missing.
+        `return_ranks` are those of `tradable_returns` and share their sign.
     volatility
         Shape (n,), trailing daily volatility; zeros are left out of scales and widths.
 
@@ -85,12 +91,11 @@ def fit_calibration(
         )
     slope, bias = _fit_probabilities(raw_probabilities, action)
     moving = volatility > 0
-    moves = realised_returns[moving] / volatility[moving, None].astype(np.float64)
-    clipped = np.clip(moves, -_LARGEST_MOVE, _LARGEST_MOVE)
+    daily = volatility[moving, None].astype(np.float64)
+    moves, tradable = realised_returns[moving] / daily, tradable_returns[moving] / daily
     scores, ranks = return_scores[moving].astype(np.float64), return_ranks[moving]
-    # A realised rank explains this much of a move; a forecast rank cannot explain more.
-    bound = (clipped * ranks).sum(axis=0) / (ranks**2).sum(axis=0)
-    fitted = (clipped * scores).sum(axis=0) / np.maximum((scores**2).sum(axis=0), 1e-12)
+    bound = (_clipped(tradable) * ranks).sum(axis=0) / (ranks**2).sum(axis=0)
+    fitted = (_clipped(moves) * scores).sum(axis=0) / np.maximum((scores**2).sum(axis=0), 1e-12)
     scale = np.clip(fitted, _LEAST_SHARE * bound, bound)
     width = _conformal_quantile(np.abs(moves - scale * scores))
     return Calibration(slope, bias, scale.tolist(), width.tolist())
@@ -111,11 +116,18 @@ def _fit_probabilities(raw: np.ndarray, action: np.ndarray) -> tuple[float, list
         return -log_p[rows, action].mean(), gradient
 
     best = minimize(
-        loss, np.array([1.0, 0.0, 0.0]), jac=True, method="L-BFGS-B",
+        loss,
+        np.array([1.0, 0.0, 0.0]),
+        jac=True,
+        method="L-BFGS-B",
         bounds=[(0.0, 10.0), (-10.0, 10.0), (-10.0, 10.0)],
     )
     slope, buy, sell = best.x
     return float(slope), [float(buy), 0.0, float(sell)]
+
+
+def _clipped(moves: np.ndarray) -> np.ndarray:
+    return np.clip(moves, -_LARGEST_MOVE, _LARGEST_MOVE)
 
 
 def _conformal_quantile(errors: np.ndarray) -> np.ndarray:

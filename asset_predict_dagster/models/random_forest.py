@@ -137,8 +137,6 @@ class RandomForestLearner:
 
         from asset_predict_dagster.models.tree_graph import twin_forest_graph
 
-        for forest in (classifier, regressor):
-            _settle_bytes(forest)
         native = io.BytesIO()
         joblib.dump(
             {
@@ -254,20 +252,3 @@ def _tree(fitted: Any, value: np.ndarray) -> Any:
         right=fitted.children_right,
         value=value,
     )
-
-
-def _settle_bytes(forest: Any) -> None:
-    """Make the bytes of a fitted forest depend on its trees alone.
-
-    scikit-learn keeps nodes as C structs. The padding between their fields is whatever memory
-    held before, so that equal forests would be saved as different bytes.
-    """
-    for estimator in forest.estimators_:
-        state = estimator.tree_.__getstate__()
-        # Not zeros_like: that writes zeros field by field and leaves the padding as it was.
-        nodes: Any = np.zeros(len(state["nodes"]), dtype=state["nodes"].dtype)
-        for name in nodes.dtype.names or ():
-            nodes[name] = state["nodes"][name]
-        # Where missing values go is never asked of a leaf, nor ever set in one.
-        nodes["missing_go_to_left"][nodes["left_child"] == -1] = 0
-        estimator.tree_.__setstate__({**state, "nodes": nodes})

@@ -20,6 +20,9 @@ from asset_predict_dagster.models.base import Learner, Trained
 from asset_predict_dagster.models.bundle import run_graph, write_bundle
 from asset_predict_dagster.models.calibration import Calibration, fit_calibration
 
+_REALISED = [f"realised_return_{h}d" for h in HORIZONS]
+_TRADABLE = [f"realised_return_tradable_{h}d" for h in HORIZONS]
+
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -41,7 +44,7 @@ class TrainedModel:
 def train(
     learner: Learner,
     samples: Samples,
-    realised_returns: np.ndarray,
+    labels: pd.DataFrame,
     folds: pd.DataFrame,
     bundles: Path,
     lake_versions: dict[str, int],
@@ -50,8 +53,8 @@ def train(
 
     Parameters
     ----------
-    realised_returns
-        Shape (n_rows, n_horizons): adjusted return t → t+h of each row of `samples`.
+    labels
+        Rows of `tables.LABELS`, in the order of `samples`.
     folds
         Rows of `tables.FOLDS`; the window `holdout` is used.
     lake_versions
@@ -62,7 +65,7 @@ def train(
     TrainingError
         If a fold has no labelled row, or the learner cannot be fitted.
     """
-    labelled = samples.is_labelled & np.isfinite(realised_returns).all(axis=1)
+    labelled = samples.is_labelled & labels[_REALISED].notna().all(axis=1).to_numpy()
     rows = {
         role: role_mask(samples.sessions, samples.session_codes, folds, role) & labelled
         for role in ("train", "validation")
@@ -75,7 +78,7 @@ def train(
             )
     fitted = learner.fit(samples, rows["train"], rows["validation"])
     card = _card(learner, fitted, lake_versions)
-    calibration = _calibrate(fitted, card, samples, realised_returns, rows["validation"])
+    calibration = _calibrate(fitted, card, samples, labels, rows["validation"])
     card["calibration"] = calibration.as_card()
     evaluation = write_bundle(bundles, fitted, card | _span(samples, rows["train"]))
 
@@ -101,16 +104,14 @@ def _calibrate(
     fitted: Trained,
     card: dict[str, Any],
     samples: Samples,
-    realised_returns: np.ndarray,
+    labels: pd.DataFrame,
     validation: np.ndarray,
 ) -> Calibration:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        fitted.onnx, options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(fitted.onnx, options, providers=["CPUExecutionProvider"])
     rows = np.flatnonzero(validation)
     raw, scores = run_graph(session, card, samples, rows)
     return fit_calibration(
@@ -118,7 +119,8 @@ def _calibrate(
         scores,
         samples.action[rows],
         samples.return_ranks[rows],
-        realised_returns[rows],
+        labels[_TRADABLE].to_numpy()[rows],
+        labels[_REALISED].to_numpy()[rows],
         samples.volatility[rows],
     )
 
@@ -145,6 +147,9 @@ def _card(learner: Learner, fitted: Trained, lake_versions: dict[str, int]) -> d
 def _span(samples: Samples, rows: np.ndarray) -> dict[str, Any]:
     codes = samples.session_codes[rows]
     return {
-        "training_sessions": [str(samples.sessions[codes.min()]), str(samples.sessions[codes.max()])],
+        "training_sessions": [
+            str(samples.sessions[codes.min()]),
+            str(samples.sessions[codes.max()]),
+        ],
         "n_training_rows": int(rows.sum()),
     }

@@ -4,9 +4,11 @@ import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.dataset.splits import temporal_split, usable_sessions
+from asset_predict_dagster.pipeline.failures import says_why
 
 
 @dg.asset(group_name="dataset", kinds={"deltalake"}, owners=["team:research"])
+@says_why
 def folds(
     context: dg.AssetExecutionContext, labels: pd.DataFrame, universe: pd.DataFrame
 ) -> pd.DataFrame:

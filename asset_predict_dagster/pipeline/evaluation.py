@@ -6,6 +6,7 @@ import pandas as pd
 from asset_predict_dagster.dataset.samples import build_samples
 from asset_predict_dagster.evaluation.evaluate import evaluate, figures, headline
 from asset_predict_dagster.evaluation.forecasts import accumulate, forecast_test_sessions, latest
+from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.models import lstm_model, random_forest_model
 from asset_predict_dagster.pipeline.resources import LakeTables, Models
@@ -21,6 +22,7 @@ MODEL_NAMES = ("random_forest", "lstm")
     owners=OWNERS,
     deps=[random_forest_model, lstm_model],
 )
+@says_why
 def forecasts_out_of_sample(
     lake: LakeTables,
     models: Models,
@@ -43,6 +45,7 @@ def forecasts_out_of_sample(
 
 
 @dg.asset(group_name="evaluation", kinds={"deltalake", "numpy"}, owners=OWNERS)
+@says_why
 def evaluation(
     context: dg.AssetExecutionContext,
     lake: LakeTables,

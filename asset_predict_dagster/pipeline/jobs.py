@@ -2,24 +2,39 @@
 
 import dagster as dg
 
+# What a person wants to read while it runs: the milestones, not every event; those are in the UI.
+_CONFIG = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+
 complete_pipeline = dg.define_asset_job(
     "complete_pipeline",
     selection=dg.AssetSelection.all(),
+    config=_CONFIG,
     description="Everything: market files to predictions, both models trained and judged.",
 )
 
 daily_prediction = dg.define_asset_job(
     "daily_prediction",
-    selection=dg.AssetSelection.groups("raw", "quotes", "features", "predictions", "monitoring",
-                                       "warehouse"),
+    selection=dg.AssetSelection.groups(
+        "raw", "quotes", "features", "predictions", "monitoring", "warehouse"
+    ),
+    config=_CONFIG,
     description="New market files to the predictions of the serving champions, and how the"
     " earlier ones came out. Trains nothing.",
 )
 
 retrain = dg.define_asset_job(
     "retrain",
-    selection=dg.AssetSelection.groups("labels", "dataset", "models", "evaluation", "registry",
-                                       "predictions", "monitoring", "warehouse"),
+    selection=dg.AssetSelection.groups(
+        "labels",
+        "dataset",
+        "models",
+        "evaluation",
+        "registry",
+        "predictions",
+        "monitoring",
+        "warehouse",
+    ),
+    config=_CONFIG,
     description="Labels to promotion: both models trained on what the lake holds, and judged"
     " against the champions; then the predictions and the published database.",
 )

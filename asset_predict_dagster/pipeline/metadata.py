@@ -34,8 +34,9 @@ def column_lineage(table: Table) -> dg.TableColumnLineage | None:
     """Upstream columns, for the tables whose lineage is one of plain columns."""
     deps = {
         column.name: [
-            dg.TableColumnDep(asset_key=dg.AssetKey(source.split(".")[0]),
-                              column_name=source.split(".")[1])
+            dg.TableColumnDep(
+                asset_key=dg.AssetKey(source.split(".")[0]), column_name=source.split(".")[1]
+            )
             for source in column.comes_from
         ]
         for column in table.columns
@@ -78,4 +79,6 @@ def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     """
     if len(png) > _LARGEST_PICTURE:
         raise ValueError(f"picture '{title}' has {len(png):,} bytes; at most {_LARGEST_PICTURE:,}")
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+    return dg.MetadataValue.md(
+        f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    )

@@ -3,13 +3,13 @@
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import FEATURE_NAMES, SEQUENCE_FEATURE_NAMES, TABLE
-from asset_predict_dagster.dataset.samples import HORIZONS, build_samples
+from asset_predict_dagster.dataset.samples import build_samples
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.base import Learner
+from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.tables import FOLDS, LABELS, UNIVERSE
@@ -20,9 +20,8 @@ TRAINING_POOL = "training"
 OWNERS = ["team:research"]
 
 
-@dg.asset(
-    group_name="models", kinds={"scikitlearn", "onnx"}, owners=OWNERS, pool=TRAINING_POOL
-)
+@dg.asset(group_name="models", kinds={"scikitlearn", "onnx"}, owners=OWNERS, pool=TRAINING_POOL)
+@says_why
 def random_forest_model(
     context: dg.AssetExecutionContext,
     lake: LakeTables,
@@ -46,6 +45,7 @@ def random_forest_model(
 
 
 @dg.asset(group_name="models", kinds={"pytorch", "onnx"}, owners=OWNERS, pool=TRAINING_POOL)
+@says_why
 def lstm_model(
     context: dg.AssetExecutionContext,
     lake: LakeTables,
@@ -88,12 +88,11 @@ def _train(
 ):
     from asset_predict_dagster.models.training import train
 
-    realised = labels[[f"realised_return_{h}d" for h in HORIZONS]].to_numpy(dtype=np.float64)
     versions = {t.name: lake.version(t) for t in (TABLE, UNIVERSE, LABELS, FOLDS)}
     trained = train(
         learner,
         build_samples(features, universe, labels),
-        realised,
+        labels,
         folds,
         models.bundles_folder,
         versions,

@@ -3,11 +3,13 @@
 import dagster as dg
 import pandas as pd
 
+from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.resources import Clock, Models
 from asset_predict_dagster.predictions.daily import Serving, predict_last_session, strongest
 
 
 @dg.asset(group_name="predictions", kinds={"deltalake", "onnx"}, owners=["team:research"])
+@says_why
 def predictions(
     context: dg.AssetExecutionContext,
     models: Models,

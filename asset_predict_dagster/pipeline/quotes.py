@@ -5,6 +5,7 @@ import pandas as pd
 
 from asset_predict_dagster.market.quotes import adjust, clean_quotes
 from asset_predict_dagster.market.universe import liquid_universe
+from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.resources import Clock
 
@@ -12,14 +13,14 @@ OWNERS = ["team:market-data"]
 
 
 @dg.asset(group_name="quotes", kinds={"deltalake", "pandas"}, owners=OWNERS)
-def quotes(
-    clock: Clock, raw_quotes: pd.DataFrame, corporate_actions: pd.DataFrame
-) -> pd.DataFrame:
+@says_why
+def quotes(clock: Clock, raw_quotes: pd.DataFrame, corporate_actions: pd.DataFrame) -> pd.DataFrame:
     """One ticker in one session: spot trades in standard lots, R$ per share, forward-adjusted."""
     return adjust(clean_quotes(raw_quotes, clock.last_session()), corporate_actions)
 
 
 @dg.asset(group_name="quotes", kinds={"deltalake", "pandas"}, owners=OWNERS)
+@says_why
 def universe(context: dg.AssetExecutionContext, quotes: pd.DataFrame) -> pd.DataFrame:
     """One ticker in one session: is it liquid enough to be forecast, known that day."""
     from asset_predict_dagster.evaluation.plots import market_picture

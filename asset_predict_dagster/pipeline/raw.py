@@ -1,12 +1,11 @@
 """Raw: B3's files become records, decoded and otherwise as B3 wrote them."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.market.corporate_actions import read_corporate_actions
 from asset_predict_dagster.market.sources import ingest
+from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import column_schema
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, MarketFiles
 from asset_predict_dagster.tables import INGESTED_FILES, RAW_QUOTES
@@ -32,14 +31,16 @@ OWNERS = ["team:market-data"]
         ),
     ],
 )
+@says_why
 def market_records(
     lake: LakeTables, market_files: MarketFiles, clock: Clock
-) -> Iterator[dg.MaterializeResult]:
+) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
     """Read the files that are new or changed since the last time."""
     market_files.land(clock.last_session())
     tables = lake.open()
     ingestion = ingest(tables, market_files.path)
-    yield dg.MaterializeResult(
+    new_files = ingestion.new_files.tail(20)
+    records = dg.MaterializeResult(
         RAW_QUOTES.name,
         metadata={
             "new_files": len(ingestion.new_files),
@@ -49,8 +50,7 @@ def market_records(
             "dagster/column_schema": column_schema(RAW_QUOTES),
         },
     )
-    new_files = ingestion.new_files.tail(20)
-    yield dg.MaterializeResult(
+    files = dg.MaterializeResult(
         INGESTED_FILES.name,
         metadata={
             "new_files": dg.MetadataValue.md(
@@ -59,9 +59,11 @@ def market_records(
             "dagster/column_schema": column_schema(INGESTED_FILES),
         },
     )
+    return records, files
 
 
 @dg.asset(group_name="raw", deps=[RAW_QUOTES.name], kinds={"deltalake", "pandas"}, owners=OWNERS)
+@says_why
 def corporate_actions(market_files: MarketFiles, clock: Clock) -> pd.DataFrame:
     """One split, grouping, bonus or dividend of one ticker, from the file beside the quotes."""
     return read_corporate_actions(market_files.path, clock.last_session())

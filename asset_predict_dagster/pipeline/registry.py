@@ -4,11 +4,13 @@ import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
+from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.resources import Models
 from asset_predict_dagster.registry.champions import choose_champions
 
 
 @dg.asset(group_name="registry", kinds={"deltalake", "mlflow"}, owners=["team:research"])
+@says_why
 def champions(
     context: dg.AssetExecutionContext,
     models: Models,

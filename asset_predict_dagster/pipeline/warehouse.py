@@ -7,6 +7,7 @@ import pandas as pd
 from dagster_duckdb import DuckDBResource
 
 from asset_predict_dagster import warehouse as database
+from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.resources import LakeTables
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
 
@@ -23,6 +24,7 @@ class WarehouseFile(dg.ConfigurableResource):
     owners=["team:market-data"],
     deps=["predictions", "outcomes", "model_health"],
 )
+@says_why
 def warehouse(
     lake: LakeTables, duckdb: DuckDBResource, warehouse_file: WarehouseFile
 ) -> dg.MaterializeResult:

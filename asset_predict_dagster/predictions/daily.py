@@ -57,7 +57,7 @@ def predict_last_session(
     session = sessions[-1]
     recent = (quotes["session"] >= sessions[-RECENT_SESSIONS:][0]).to_numpy()
     lookback = max(champion.bundle.card["lookback"] for champion in champions)
-    needed = (features["session"] >= sessions[-max(lookback, RECENT_SESSIONS):][0]).to_numpy()
+    needed = (features["session"] >= sessions[-max(lookback, RECENT_SESSIONS) :][0]).to_numpy()
     samples = build_samples(
         features[needed].reset_index(drop=True), universe[needed].reset_index(drop=True)
     )
@@ -101,9 +101,7 @@ def strongest(predictions: pd.DataFrame, n: int = 10) -> pd.DataFrame:
     Columns: ticker, model, action, expected_return, last_close, predicted_price, price_low,
     price_high, target_session. Refused rows are left out.
     """
-    rows = predictions[
-        (predictions["horizon"] == ACTION_HORIZON) & (predictions["reason"] == "")
-    ]
+    rows = predictions[(predictions["horizon"] == ACTION_HORIZON) & (predictions["reason"] == "")]
     order = rows["expected_return"].abs().sort_values(ascending=False, kind="stable").index[:n]
     columns = ["ticker", "model", "action", "expected_return", "last_close", "predicted_price"]
     return rows.loc[order, [*columns, "price_low", "price_high", "target_session"]]

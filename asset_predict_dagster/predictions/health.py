@@ -41,8 +41,7 @@ def model_health(
             | {
                 "model_version": champion["model_version"],
                 "verdict": "stale" if is_stale else "fresh",
-                "reason": f"{model} was trained {age.days} days ago; stale from"
-                f" {stale_after_days}",
+                "reason": f"{model} was trained {age.days} days ago; stale from {stale_after_days}",
                 "trained_at": champion["trained_at"],
                 "age_days": age / timedelta(days=1),
                 "training_end": champion["training_end"],

@@ -20,8 +20,7 @@ def meet_outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFra
         Rows of `tables.PREDICTIONS` and `tables.QUOTES`.
     """
     due = predictions[
-        (predictions["reason"] == "")
-        & (predictions["target_session"] <= quotes["session"].max())
+        (predictions["reason"] == "") & (predictions["target_session"] <= quotes["session"].max())
     ]
     closes = quotes[["ticker", "session", "adjusted_close"]].sort_values("session")
     start = _last_close(due, closes, "session")

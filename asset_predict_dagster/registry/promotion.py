@@ -97,8 +97,7 @@ def decide(
         )
     low, high, n_common = _paired_difference(model, challenger, champion, forecasts, seed)
     compared = (
-        f"rank IC minus version {champion}'s on {n_common} common sessions"
-        f" [{low:.4f}, {high:.4f}]"
+        f"rank IC minus version {champion}'s on {n_common} common sessions [{low:.4f}, {high:.4f}]"
         if n_common >= MIN_COMMON_SESSIONS
         else f"only {n_common} sessions in common with version {champion}"
     )
@@ -112,9 +111,7 @@ def _paired_difference(
 ) -> tuple[float, float, int]:
     mine = forecasts[(forecasts["model"] == model) & (forecasts["horizon"] == ACTION_HORIZON)]
     daily = {
-        version: session_rank_ic(
-            mine[mine["model_version"] == version], "realised_return_tradable"
-        )
+        version: session_rank_ic(mine[mine["model_version"] == version], "realised_return_tradable")
         for version in (challenger, champion)
     }
     difference = (daily[challenger] - daily[champion]).dropna().to_numpy()

@@ -50,10 +50,7 @@ class Registry:
         """
         known = [v for v in self.versions(trained.model) if v.bundle == trained.serving_bundle]
         stamp = trained_at.astimezone(UTC).isoformat()
-        if known:
-            version = known[0].version
-        else:
-            version = self._new_version(trained, stamp, dagster_run_id)
+        version = known[0].version if known else self._new_version(trained, stamp, dagster_run_id)
         client = self._client()
         for key, value in {"trained_at": stamp, "dagster_run_id": dagster_run_id}.items():
             client.set_model_version_tag(trained.model, version, key, value)

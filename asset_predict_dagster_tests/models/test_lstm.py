@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from asset_predict_dagster.models.lstm_training import (
     read_batch,
 )
 from asset_predict_dagster_tests.models.synthetic import planted_market, rank_ic, run_graph
+
+ROOT = Path(__file__).parents[2]
 
 LAST_TRAINING_SESSION = 200
 FIRST_LATER_SESSION = 256
@@ -123,8 +126,9 @@ def test_early_stopping_restores_the_best_epoch(market):
     """Its forecasts are those of a run that ends there."""
     stopped = fit(market, **OVERFITTING)
     best_epoch = len(stopped.chosen["learning_rates"][0])
-    assert best_epoch == stopped.curves["validation_loss"].argmin() + 1
-    assert len(stopped.curves) == best_epoch + 3 < 12
+    assert best_epoch == np.argmin(stopped.curves["validation_loss"].to_numpy()) + 1
+    assert len(stopped.curves) == best_epoch + 3
+    assert len(stopped.curves) < 12
     ended_there = fit(market, **OVERFITTING | {"epochs": best_epoch})
     assert ended_there.onnx == stopped.onnx
 
@@ -157,6 +161,7 @@ def test_one_seed_gives_one_network_byte_for_byte_in_every_process(market, train
     )
     elsewhere = subprocess.run(
         [sys.executable, "-c", code],
+        cwd=ROOT,
         env=os.environ | {"PYTHONHASHSEED": "7"},
         capture_output=True,
         text=True,
@@ -365,4 +370,4 @@ def test_importing_the_learner_does_not_import_torch():
         " asset_predict_dagster.models.random_forest;"
         "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn', 'onnx')))"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

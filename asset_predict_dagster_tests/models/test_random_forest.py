@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -22,6 +23,8 @@ from asset_predict_dagster.models.random_forest import (
     bin_edges,
 )
 from asset_predict_dagster_tests.models.synthetic import planted_market, rank_ic, run_graph
+
+ROOT = Path(__file__).parents[2]
 
 LAST_TRAINING_SESSION = 200
 
@@ -96,6 +99,7 @@ def test_one_seed_gives_one_forest_byte_for_byte_in_every_process(market):
     )
     elsewhere = subprocess.run(
         [sys.executable, "-c", code],
+        cwd=ROOT,
         env=os.environ | {"PYTHONHASHSEED": "7"},
         capture_output=True,
         text=True,

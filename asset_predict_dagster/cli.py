@@ -1,0 +1,148 @@
+"""`asset-predict`: the commands a person types."""
+
+import sys
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as TextTable
+
+from asset_predict_dagster import __version__
+from asset_predict_dagster.errors import AssetPredictError
+from asset_predict_dagster.evaluation.evaluate import headline
+from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.predictions.daily import strongest
+from asset_predict_dagster.settings import Settings, load_settings
+from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, PREDICTIONS
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Brazilian stocks from B3's files to tomorrow's predictions.",
+)
+
+
+def main() -> None:
+    """Run the program: a known error is one sentence on stderr and exit code 1."""
+    try:
+        app()
+    except AssetPredictError as error:
+        print(f"asset-predict: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"asset-predict {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show and exit."),
+    ] = False,
+) -> None:
+    """Brazilian stocks from B3's files to tomorrow's predictions."""
+
+
+@app.command()
+def summary(
+    n: Annotated[int, typer.Option("--top", min=1, help="How many predictions to show.")] = 10,
+) -> None:
+    """Show the strongest predictions, and the models beside the naive forecast."""
+    settings = load_settings()
+    lake = Lake(settings.lake_root)
+    champions = lake.read(CHAMPIONS)
+    predictions = lake.read(PREDICTIONS)
+    evaluation = lake.read(EVALUATION)
+    console = Console(highlight=False, soft_wrap=False)
+    _print_predictions(console, settings, predictions, n)
+    _print_evaluation(console, champions, evaluation)
+    _print_where_to_look(console, settings)
+
+
+def _print_predictions(
+    console: Console, settings: Settings, predictions: pd.DataFrame, n: int
+) -> None:
+    session = predictions["session"].max()
+    today = predictions[predictions["session"] == session]
+    rows = strongest(today, n)
+    market = "SIMULATED market, not real prices" if settings.source == "simulated" else "B3"
+    table = _table(
+        f"Strongest predictions at the close of {session:%Y-%m-%d} ({market})",
+        left=("ticker", "model", "action"),
+        right=("last R$", "forecast R$", "90 % interval", "expected"),
+    )
+    for row in rows.itertuples():
+        table.add_row(
+            row.ticker,
+            row.model,
+            row.action,
+            f"{row.last_close:.2f}",
+            f"{row.predicted_price:.2f}",
+            f"{row.price_low:.2f} - {row.price_high:.2f}",
+            f"{row.expected_return:+.3%}",
+        )
+    console.print(table)
+    if len(rows):
+        console.print(f"for {rows['target_session'].iloc[0]:%Y-%m-%d}, B3's next session")
+    refused = today[(today["reason"] != "") & (today["horizon"] == 1)].drop_duplicates("ticker")
+    if len(refused):
+        reasons = refused["reason"].value_counts()
+        console.print(
+            "refused: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        )
+
+
+def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.DataFrame) -> None:
+    serving = evaluation.merge(champions[["model", "model_version"]])
+    figures = headline(serving)
+    models = sorted(figures["model"].unique())
+    first, last = serving["first_session"].min(), serving["last_session"].max()
+    table = _table(
+        f"Out of sample, next session, [95 % interval]: {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+        left=("metric",),
+        right=("naive", *models),
+    )
+    for metric, rows in figures.groupby("metric", sort=False):
+        by_model = rows.set_index("model")
+        naive = by_model["naive_value"].iloc[0]
+        table.add_row(
+            str(metric),
+            "" if pd.isna(naive) else f"{naive:.4f}",
+            *(_with_interval(by_model.loc[model]) for model in models),
+        )
+    console.print(table)
+    for row in champions.itertuples():
+        verdict = (
+            "has shown skill on these sessions"
+            if row.status == "proven"
+            else "has NOT shown skill: its predictions say status=unproven"
+        )
+        console.print(f"{row.model} version {row.model_version} {verdict}")
+
+
+def _with_interval(figure: pd.Series) -> str:
+    return f"{figure['value']:.4f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+
+
+def _table(title: str, left: tuple[str, ...], right: tuple[str, ...]) -> TextTable:
+    table = TextTable(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in left:
+        table.add_column(name, no_wrap=True)
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _print_where_to_look(console: Console, settings: Settings) -> None:
+    console.print()
+    console.print("Where to look next")
+    console.print("  make dev                        Dagster: lineage, runs, checks, schedules")
+    console.print(f"  duckdb {settings.warehouse}    every table, with SQL", soft_wrap=True)
+    console.print(f"  {settings.lake_root}/    the same as Delta tables", soft_wrap=True)
