@@ -72,7 +72,7 @@ def _print_predictions(
     session = predictions["session"].max()
     today = predictions[predictions["session"] == session]
     rows = strongest(today, n)
-    market = "SIMULATED market, not real prices" if settings.source == "simulated" else "B3"
+    market = "SIMULATED prices" if settings.source == "simulated" else "B3"
     table = _table(
         f"Strongest predictions at the close of {session:%Y-%m-%d} ({market})",
         left=("ticker", "model", "action"),
