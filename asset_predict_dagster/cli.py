@@ -60,7 +60,7 @@ def summary(
     champions = lake.read(CHAMPIONS)
     predictions = lake.read(PREDICTIONS)
     evaluation = lake.read(EVALUATION)
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     _print_predictions(console, settings, predictions, n)
     _print_evaluation(console, champions, evaluation)
     _print_where_to_look(console, settings)

@@ -2,19 +2,21 @@
 
 A write replaces the whole table in one atomic commit, and only if its content changed: a
 version number therefore means a change. `insert_new` adds rows whose key is not there yet and
-never touches the others; `replace_sessions` swaps the records of some sessions.
+never touches the others; `replace_sessions` swaps or drops the records of some sessions.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.writer.properties import ColumnProperties
 
 from asset_predict_dagster.errors import MissingTableError, TableError
@@ -60,11 +62,12 @@ class Lake:
         ------
         MissingTableError
             If the stage that makes it has not run yet.
+        TableError
+            If the stored table lacks one of the columns, or never had that version.
         """
         wanted = list(columns or table.column_names)
         keyed = list(dict.fromkeys([*wanted, *table.key]))
-        stored = self._open(table, version).to_pyarrow_table(columns=keyed)
-        stored = _sorted_by_key(stored, table)
+        stored = _sorted_by_key(self._stored(table, keyed, version), table)
         return _to_pandas(stored.select(wanted))
 
     def read_if_made(self, table: Table) -> pd.DataFrame | None:
@@ -73,7 +76,7 @@ class Lake:
 
     def arrow(self, table: Table) -> pa.Table:
         """The current table as Arrow, with the dictionary's types, sorted by its key."""
-        stored = self._open(table).to_pyarrow_table(columns=table.column_names)
+        stored = self._stored(table, table.column_names)
         return _sorted_by_key(stored, table).cast(table.schema)
 
     def write(self, table: Table, frame: pd.DataFrame) -> Written:
@@ -96,11 +99,20 @@ class Lake:
 
         Safe beside other writers: a commit that lost a race is tried again on what the winner
         left.
+
+        Raises
+        ------
+        TableError
+            As `write` does, and if a key is missing or stands twice: what an append-only table
+            holds cannot be taken back.
         """
         content = to_arrow(table, frame)
+        _refuse_unsound_keys(table, content)
         before = self.version(table)
         if before is None:
-            self._commit(table, content.slice(0, 0), mode="ignore")
+            # Another writer may create it at this moment, and then it is there.
+            with suppress(CommitFailedError):
+                self._commit(table, content.slice(0, 0), mode="ignore")
         match = " AND ".join(f"stored.{name} = fresh.{name}" for name in table.key)
         for attempt in range(_INSERT_ATTEMPTS):
             known = self.read(table, columns=table.key)
@@ -108,36 +120,40 @@ class Lake:
             if fresh.num_rows == 0:
                 break
             try:
-                (
-                    self._open(table)
-                    .merge(fresh, match, source_alias="fresh", target_alias="stored")
-                    .when_not_matched_insert_all()
-                    .execute()
-                )
+                with self._writing(table):
+                    (
+                        self._open(table)
+                        .merge(fresh, match, source_alias="fresh", target_alias="stored")
+                        .when_not_matched_insert_all()
+                        .execute()
+                    )
                 break
             except CommitFailedError:
                 if attempt == _INSERT_ATTEMPTS - 1:
                     raise
         return self._written(table, changed=self.version(table) != before)
 
-    def replace_sessions(self, table: Table, frame: pd.DataFrame) -> Written:
-        """Swap every record of the sessions in `frame`, in one commit; other sessions stay.
+    def replace_sessions(
+        self, table: Table, frame: pd.DataFrame, emptied: Iterable[date] = ()
+    ) -> Written:
+        """Swap every record of the sessions in `frame` and drop those of the sessions `emptied`.
 
-        The table must be partitioned by `year`.
+        One commit; other sessions stay. The table must be partitioned by `year`.
         """
         content = to_arrow(table, frame)
-        if not self.exists(table):
+        days = sorted({*content["session"].to_pylist(), *emptied})
+        is_new = not self.exists(table)
+        if is_new:
             self._commit(table, content, mode="overwrite")
-        elif content.num_rows:
-            years = sorted(set(content["year"].to_pylist()))
-            days = sorted(set(content["session"].to_pylist()))
+        elif days:
+            years = sorted({day.year for day in days})
             predicate = (
                 f"year IN ({', '.join(map(str, years))}) AND session IN ("
                 + ", ".join(f"CAST('{day}' AS DATE)" for day in days)
                 + ")"
             )
             self._commit(table, content, mode="overwrite", predicate=predicate)
-        return self._written(table, changed=content.num_rows > 0)
+        return self._written(table, changed=is_new or bool(days))
 
     def _uri(self, table: Table) -> str:
         return f"{self.root}/{table.name}"
@@ -150,9 +166,25 @@ class Lake:
                 f"table '{table.name}' has not been made yet in {self.root};"
                 f" materialise the asset '{table.name}', or run the job complete_pipeline"
             ) from None
+        except DeltaError as error:
+            which = "" if version is None else f"version {version} of "
+            raise TableError(
+                f"{which}table '{table.name}' cannot be opened in {self.root}: {error}"
+            ) from error
+
+    def _stored(self, table: Table, columns: Sequence[str], version: int | None = None) -> pa.Table:
+        stored = self._open(table, version)
+        names = {field.name for field in stored.schema().fields}
+        lacking = [name for name in columns if name not in names]
+        if lacking:
+            raise TableError(
+                f"table '{table.name}' in {self.root} has no columns {lacking}; if `tables.py`"
+                f" lists them, materialise the asset '{table.name}' again"
+            )
+        return stored.to_pyarrow_table(columns=list(columns))
 
     def _commit(self, table: Table, content: pa.Table, *, digest: str = "", **options) -> None:
-        try:
+        with self._writing(table):
             write_deltalake(
                 self._uri(table),
                 content,
@@ -161,9 +193,17 @@ class Lake:
                 commit_properties=CommitProperties(custom_metadata={_DIGEST: digest}),
                 **options,
             )
-        except OSError as error:
+
+    @contextmanager
+    def _writing(self, table: Table) -> Iterator[None]:
+        try:
+            yield
+        except CommitFailedError:
+            raise  # another writer was faster: the caller knows what that means
+        except (OSError, DeltaError) as error:
             raise TableError(
-                f"table '{table.name}' cannot be written to {self.root}: {error};"
+                f"table '{table.name}' cannot be written to {self.root}:"
+                f" {' '.join(str(error).split())};"
                 " check ASSET_PREDICT_LAKE and ASSET_PREDICT_DATA"
             ) from error
 
@@ -198,8 +238,10 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
         )
     arrays = []
     for column in table.columns:
+        if pa.types.is_date(column.type):
+            _refuse_time_of_day(table, frame[column.name])
         try:
-            arrays.append(pa.array(frame[column.name], type=column.type, from_pandas=True))
+            arrays.append(_array(frame[column.name], column.type))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise TableError(
                 f"table '{table.name}', column '{column.name}': expected {column.type}, {error}"
@@ -212,6 +254,37 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
         schema=table.schema,
     )
     return _sorted_by_key(content, table)
+
+
+def _refuse_time_of_day(table: Table, days: pd.Series) -> None:
+    # Arrow would cut it off and say nothing.
+    if not pd.api.types.is_datetime64_any_dtype(days.dtype):
+        return
+    is_aware = isinstance(days.dtype, pd.DatetimeTZDtype)
+    is_day = days.isna() | (days == days.dt.normalize())
+    if is_aware or not is_day.all():
+        raise TableError(
+            f"table '{table.name}', column '{days.name}': expected days, without a time of day or"
+            f" a time zone, found {days.dtype if is_aware else days[~is_day].iloc[0]}"
+        )
+
+
+def _refuse_unsound_keys(table: Table, content: pa.Table) -> None:
+    keys = content.select(list(table.key))
+    missing = [name for name in table.key if keys[name].null_count]
+    n_repeated = keys.num_rows - keys.group_by(list(table.key)).aggregate([]).num_rows
+    if missing or n_repeated:
+        raise TableError(
+            f"table '{table.name}': the key ({', '.join(table.key)}) must be whole and stand once,"
+            f" but {missing or 'none'} have missing values and {n_repeated:,} rows repeat another's"
+        )
+
+
+def _array(values: pd.Series, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    # A column of nothing but missing values comes from pandas as floats, whatever it stands for.
+    if values.isna().all():
+        return pa.nulls(len(values), kind)
+    return pa.array(values, type=kind, from_pandas=True)
 
 
 def to_arrow_key(table: Table, frame: pd.DataFrame) -> pa.Table:
@@ -227,8 +300,8 @@ def to_arrow_key(table: Table, frame: pd.DataFrame) -> pa.Table:
 def content_digest(table: Table, frame: pd.DataFrame, *, without: Sequence[str] = ()) -> str:
     """A digest of what the rows say, whatever their order, leaving out the columns `without`."""
     content = to_arrow(table, frame).drop_columns(list(without))
-    order = [(name, "ascending") for name in table.key if name not in without]
-    return _digest(content.sort_by(order))
+    # By every column: without part of the key, what is left of it may stand twice.
+    return _digest(content.sort_by([(name, "ascending") for name in content.column_names]))
 
 
 def _digest(content: pa.Table) -> str:

@@ -22,8 +22,9 @@ _MISSING = -1
 
 _LARGEST_EXACT_FLOAT = 2**53
 
-NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""What latin-1 text never contains: a sign of another encoding or of a binary file."""
+NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f]|[ÂÃ][\xa0-\xbf]")
+"""What no text of B3 holds: control characters, and an Â or Ã before a symbol, which is how a
+letter of a file that somebody re-encoded as UTF-8 reads in latin-1."""
 
 
 class QuoteColumns:
@@ -95,7 +96,7 @@ class QuoteColumns:
         codes = encoded.indices.to_numpy()
         texts = [raw.decode(ENCODING) for raw in encoded.dictionary.to_pylist()]
         self._check_each(
-            field, codes, texts, lambda text: not NOT_TEXT.search(text), "latin-1 text"
+            field, codes, texts, lambda text: not NOT_TEXT.search(text), "latin-1 text (not UTF-8)"
         )
         # Only blanks are padding: rstrip() alone would also take a no-break space.
         return pd.array([text.rstrip(" ") for text in texts], dtype="str").take(codes)

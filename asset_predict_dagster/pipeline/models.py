@@ -97,7 +97,7 @@ def _train(
         models.bundles_folder,
         versions,
     )
-    version = models.registry.register(trained, clock.now(), context.run_id)
+    version = models.registry.register(trained, clock.now(), context.run.run_id)
     context.log.info(f"{learner.name} version {version.version}: bundle {version.bundle[:12]}")
     metadata = {
         "model_version": version.version,

@@ -5,9 +5,10 @@ import pandas as pd
 
 from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
 from asset_predict_dagster.pipeline.failures import says_why
-from asset_predict_dagster.pipeline.resources import Clock, Models
+from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.health import model_health as judge_health
 from asset_predict_dagster.predictions.outcomes import meet_outcomes
+from asset_predict_dagster.tables import CHAMPIONS
 
 OWNERS = ["team:research"]
 
@@ -19,8 +20,15 @@ def outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
     return meet_outcomes(predictions, quotes)
 
 
-@dg.asset(group_name="monitoring", kinds={"deltalake"}, owners=OWNERS)
+# After the outcomes, so that a run that failed on the way leaves the last verdict standing.
+@dg.asset(
+    group_name="monitoring",
+    kinds={"deltalake"},
+    owners=OWNERS,
+    deps=[CHAMPIONS.name, outcomes],
+)
 @says_why
-def model_health(clock: Clock, models: Models, champions: pd.DataFrame) -> pd.DataFrame:
-    """One model: should it be trusted today, and why."""
+def model_health(lake: LakeTables, clock: Clock, models: Models) -> pd.DataFrame:
+    """One model: should it be trusted today, and why. A model without a champion is `missing`."""
+    champions = lake.open().read_if_made(CHAMPIONS)
     return judge_health(MODEL_NAMES, champions, clock.now(), models.stale_after_days)
