@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as TextTable
 
 from asset_predict_dagster import __version__
+from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError
 from asset_predict_dagster.evaluation.evaluate import headline
 from asset_predict_dagster.lake import Lake
@@ -76,7 +77,7 @@ def _print_predictions(
     table = _table(
         f"Strongest predictions at the close of {session:%Y-%m-%d} ({market})",
         left=("ticker", "model", "action"),
-        right=("last R$", "forecast R$", "90 % interval", "expected"),
+        right=("last R$", "forecast", "90 % interval", "expected"),
     )
     for row in rows.itertuples():
         table.add_row(
@@ -101,13 +102,28 @@ def _print_predictions(
 
 def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.DataFrame) -> None:
     serving = evaluation.merge(champions[["model", "model_version"]])
-    figures = headline(serving)
+    serving = serving[serving["horizon"] == ACTION_HORIZON]
+    # Champions judged on other sessions stand in a table of their own, beside their own naive.
+    for (first, last), judged in serving.groupby(["first_session", "last_session"]):
+        _print_figures(console, headline(judged), first, last)
+    for row in champions.itertuples():
+        verdict = (
+            "has shown skill on these sessions"
+            if row.status == "proven"
+            else "has NOT shown skill: its predictions say status=unproven"
+        )
+        console.print(f"{row.model} version {row.model_version} {verdict}")
+
+
+def _print_figures(
+    console: Console, figures: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp
+) -> None:
     models = sorted(figures["model"].unique())
-    first, last = serving["first_session"].min(), serving["last_session"].max()
     table = _table(
         f"Out of sample, next session, [95 % interval]: {first:%Y-%m-%d} to {last:%Y-%m-%d}",
         left=("metric",),
         right=("naive", *models),
+        gap=0,
     )
     for metric, rows in figures.groupby("metric", sort=False):
         by_model = rows.set_index("model")
@@ -118,21 +134,22 @@ def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.
             *(_with_interval(by_model.loc[model]) for model in models),
         )
     console.print(table)
-    for row in champions.itertuples():
-        verdict = (
-            "has shown skill on these sessions"
-            if row.status == "proven"
-            else "has NOT shown skill: its predictions say status=unproven"
-        )
-        console.print(f"{row.model} version {row.model_version} {verdict}")
 
 
 def _with_interval(figure: pd.Series) -> str:
     return f"{figure['value']:.4f} [{figure['low']:.3f}, {figure['high']:.3f}]"
 
 
-def _table(title: str, left: tuple[str, ...], right: tuple[str, ...]) -> TextTable:
-    table = TextTable(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+def _table(title: str, left: tuple[str, ...], right: tuple[str, ...], gap: int = 1) -> TextTable:
+    """An empty table that fits 80 columns; its columns stand 1 + `gap` apart."""
+    table = TextTable(
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, gap, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
     for name in left:
         table.add_column(name, no_wrap=True)
     for name in right:

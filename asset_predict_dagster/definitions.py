@@ -19,9 +19,11 @@ from asset_predict_dagster.pipeline import (
 from asset_predict_dagster.pipeline.checks import CHECKS
 from asset_predict_dagster.pipeline.io_managers import LakeIOManager
 from asset_predict_dagster.pipeline.jobs import JOBS
+from asset_predict_dagster.pipeline.metadata import column_schema
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, MarketFiles, Models
 from asset_predict_dagster.pipeline.schedules import daily_prediction_schedule
 from asset_predict_dagster.pipeline.sensors import retrain_stale_models
+from asset_predict_dagster.pipeline.tables import ASSET_TABLES
 from asset_predict_dagster.settings import Settings, load_settings
 
 STAGES = (
@@ -40,11 +42,19 @@ STAGES = (
 """The modules of the stages, in the order data flows."""
 
 
+def _with_dictionary(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """The asset with its table's columns in the UI, before anything is materialised."""
+    table = ASSET_TABLES.get(spec.key.to_user_string())
+    if table is None:
+        return spec
+    return spec.merge_attributes(metadata={"dagster/column_schema": column_schema(table)})
+
+
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location for one environment; another environment is another `Settings`."""
     is_simulated = settings.source == "simulated"
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(list(STAGES)),
+        assets=dg.map_asset_specs(_with_dictionary, dg.load_assets_from_modules(list(STAGES))),
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=[daily_prediction_schedule(settings.daily_task_hour)],

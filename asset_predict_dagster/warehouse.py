@@ -32,6 +32,8 @@ def publish(
             }
         finally:
             connection.execute("DETACH published")
+        # The log of a writer that died belongs to the old file; DuckDB would not open the new one.
+        target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
         os.replace(file, target)
     return counts
 

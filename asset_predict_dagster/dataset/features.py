@@ -8,6 +8,7 @@ sessions up to t alone. Three kinds:
 - ranks: the place of a ticker's value among the universe of its session.
 
 All are scale-free: none changes when a price is quoted in another currency or per another lot.
+Those of traded value compare it with its own past; `illiquidity_21d` alone is per million of R$.
 """
 
 from collections.abc import Callable
@@ -30,8 +31,9 @@ class Feature:
     """One column of `features`.
 
     `warm_up` is the number of the ticker's own earlier sessions that the value needs; it is
-    missing before. `compute` is given for features of one ticker; ranks name the feature they
-    rank in `rank_of`; features of the market have neither.
+    missing before. A feature of the market counts the market's sessions, each of which needs a
+    member of the universe. `compute` is given for features of one ticker; ranks name the feature
+    they rank in `rank_of`; features of the market have neither.
     """
 
     name: str
@@ -87,20 +89,32 @@ def _bollinger_position(bars: Bars) -> np.ndarray:
     return (bars["close"] - middle) / np.where(width > 1e-6 * middle, width, np.nan)
 
 
+def _mean(values: np.ndarray, n: int) -> np.ndarray:
+    # Exact windows again: in TA-Lib's running sum a value that left keeps its rounding there, so
+    # that a flat price has some illiquidity, and a missing value is never forgotten.
+    result = np.full(len(values), np.nan)
+    if len(values) >= n:
+        result[n - 1 :] = np.lib.stride_tricks.sliding_window_view(values, n).mean(axis=1)
+    return result
+
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    return np.where(values > 0, values, np.nan)
+
+
 def _traded_value_surprise(bars: Bars) -> np.ndarray:
-    log_value = np.log(bars["traded_value_brl"])
-    return log_value - talib.SMA(log_value, 21)
+    log_value = np.log(_positive(bars["traded_value_brl"]))
+    return log_value - _mean(log_value, 21)
 
 
 def _traded_value_trend(bars: Bars) -> np.ndarray:
-    log_value = np.log(bars["traded_value_brl"])
-    return talib.SMA(log_value, 21) - talib.SMA(log_value, 126)
+    log_value = np.log(_positive(bars["traded_value_brl"]))
+    return _mean(log_value, 21) - _mean(log_value, 126)
 
 
 def _illiquidity(bars: Bars) -> np.ndarray:
-    moved = np.abs(_log_return(1)(bars)) / (bars["traded_value_brl"] / 1e6)
-    mean = talib.SMA(moved, 21)
-    return np.log(np.where(mean > 0, mean, np.nan))
+    moved = np.abs(_log_return(1)(bars)) / (_positive(bars["traded_value_brl"]) / 1e6)
+    return np.log(_positive(_mean(moved, 21)))
 
 
 _RETURN_SPANS = (1, 5, 21, 63, 126, 252)

@@ -77,13 +77,21 @@ class Samples:
         return (self.session_codes >= first_code) & (self.session_codes <= last_code)
 
     @property
+    def is_forecastable(self) -> np.ndarray:
+        """Rows that may be forecast: in the universe, and not standing still; boolean mask.
+
+        A price that has not moved for the whole of the trailing window has no volatility to
+        measure an action or an interval by.
+        """
+        return self.in_universe & (self.volatility > 0)
+
+    @property
     def is_labelled(self) -> np.ndarray:
-        """Rows a model may learn from: in the universe, with every label known; boolean mask."""
+        """Rows a model may learn from: forecastable, with every label known; boolean mask."""
         return (
-            self.in_universe
+            self.is_forecastable
             & (self.action >= 0)
             & np.isfinite(self.return_ranks).all(axis=1)
-            & np.isfinite(self.volatility)
         )
 
 

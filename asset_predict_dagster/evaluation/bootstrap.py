@@ -1,9 +1,13 @@
-"""Intervals by moving-block bootstrap over sessions.
+"""Intervals by circular block bootstrap over sessions.
 
 Forecasts of one session share its market, and neighbouring sessions share its mood, so neither
-rows nor single sessions are independent; blocks of sessions nearly are.
+rows nor single sessions are independent; blocks of sessions nearly are. The last session is
+followed by the first, so that each is drawn equally often.
 
-Source: Künsch (1989), "The jackknife and the bootstrap for general stationary observations".
+Of few sessions an interval is too narrow: measured on independent ones, "95 %" holds the truth
+90 % of the time on 60 sessions, 92 % on 100, 94 % on 400.
+
+Source: Politis and Romano (1992), "A circular block-resampling procedure for stationary data".
 """
 
 from collections.abc import Callable
@@ -12,6 +16,9 @@ import numpy as np
 
 BLOCK = 21
 """Sessions in a block: a month."""
+
+MIN_BLOCKS = 12
+"""Of a shorter history blocks are shorter: three blocks of 20 covered 74 % where 95 was said."""
 
 N_RESAMPLES = 1000
 LEVEL = 0.95
@@ -22,11 +29,12 @@ def block_weights(n_sessions: int, seed: int, n_resamples: int = N_RESAMPLES) ->
 
     Each resample strings together whole blocks drawn with replacement, cut to n_sessions.
     """
-    block = min(BLOCK, n_sessions)
+    block = max(1, min(BLOCK, n_sessions // MIN_BLOCKS))
     n_blocks = -(-n_sessions // block)
     rng = np.random.default_rng(seed)
-    starts = rng.integers(0, n_sessions - block + 1, size=(n_resamples, n_blocks))
-    drawn = (starts[:, :, None] + np.arange(block)).reshape(n_resamples, -1)[:, :n_sessions]
+    starts = rng.integers(0, n_sessions, size=(n_resamples, n_blocks))
+    drawn = (starts[:, :, None] + np.arange(block)) % n_sessions
+    drawn = drawn.reshape(n_resamples, -1)[:, :n_sessions]
     weights = np.zeros((n_resamples, n_sessions))
     np.add.at(weights, (np.arange(n_resamples)[:, None], drawn), 1.0)
     return weights

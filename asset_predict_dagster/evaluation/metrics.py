@@ -14,7 +14,8 @@ price and p for the predicted one. The naive forecast says f = 0: tomorrow = tod
     rank_ic_next_close            the same against the return close t → t+h
     interval_coverage, interval_width     of the 90 % interval; width as a fraction of the price
 
-and at the horizon of the action, with y the realised class and q the probabilities:
+and at the horizon of the action, with y the realised class and q the probabilities, among rows
+whose class is known (a price that has not moved for a month has no class):
 
     accuracy                      share of argmax q = y
     balanced_accuracy             mean over classes of the share found (recall)
@@ -61,9 +62,8 @@ def _mean_recall(sums: np.ndarray) -> np.ndarray:
     n_classes = len(ACTIONS)
     found, there = sums[..., :n_classes], sums[..., n_classes:]
     with np.errstate(invalid="ignore", divide="ignore"):
-        recall = np.where(there > 0, found / there, np.nan)
-    present = np.isfinite(recall)
-    return np.where(present, recall, 0.0).sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)
+        recall = np.where(there > 0, found / there, 0.0)
+        return recall.sum(axis=-1) / (there > 0).sum(axis=-1)
 
 
 def _averaged(values: np.ndarray, counted: np.ndarray | None = None) -> np.ndarray:
@@ -139,13 +139,14 @@ def _width(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _classes(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Realised class (-1 where it is missing) and probabilities."""
     truth = pd.Categorical(rows["realised_label"], categories=ACTIONS).codes.astype(np.int64)
     return truth, rows[[f"probability_{action}" for action in ACTIONS]].to_numpy()
 
 
 def _right(rows: pd.DataFrame) -> np.ndarray:
     truth, q = _classes(rows)
-    return _averaged(q.argmax(axis=1) == truth)
+    return _averaged(q.argmax(axis=1) == truth, truth >= 0)
 
 
 def _recall_parts(rows: pd.DataFrame) -> np.ndarray:
@@ -157,12 +158,12 @@ def _recall_parts(rows: pd.DataFrame) -> np.ndarray:
 
 def _surprise(rows: pd.DataFrame) -> np.ndarray:
     truth, q = _classes(rows)
-    return _averaged(-np.log(np.clip(q[np.arange(len(q)), truth], 1e-15, 1.0)))
+    return _averaged(-np.log(np.clip(q[np.arange(len(q)), truth], 1e-15, 1.0)), truth >= 0)
 
 
 def _brier(rows: pd.DataFrame) -> np.ndarray:
     truth, q = _classes(rows)
-    return _averaged(((q - np.eye(len(ACTIONS))[truth]) ** 2).sum(axis=1))
+    return _averaged(((q - np.eye(len(ACTIONS))[truth]) ** 2).sum(axis=1), truth >= 0)
 
 
 def _errors(of: Callable, transform: Callable) -> Callable[[pd.DataFrame], np.ndarray]:

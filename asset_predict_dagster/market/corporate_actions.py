@@ -4,9 +4,11 @@ They are read from a `corporate_actions.csv` beside the market files: columns `t
 kind, amount_brl` and, for events that change the number of shares, `factor`.
 """
 
+import warnings
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.errors import MarketFileError
@@ -31,8 +33,8 @@ def read_corporate_actions(folder: Path, last: date) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _DTYPES.items()})
     try:
-        events = pd.read_csv(path, dtype={"ticker": str, "ex_date": str, "kind": str})
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        events = _read_csv(path)
+    except (UnicodeDecodeError, *_NOT_CSV) as error:
         raise MarketFileError(f"{path}: cannot be read as CSV: {error}") from None
     missing = [name for name in _NEEDED if name not in events]
     if missing:
@@ -63,13 +65,26 @@ _DTYPES = {
 }
 
 
+_NOT_CSV = (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """The lines that are not blank; row i stands in line i + 2."""
+    texts = {"ticker": str, "ex_date": str, "kind": str}
+    with warnings.catch_warnings():
+        # Of a first line with a value too many, pandas would drop the value and only warn.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        events = pd.read_csv(path, dtype=texts, index_col=False, skip_blank_lines=False)
+    return events.dropna(how="all")
+
+
 def _numbers(path: Path, column: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce")
-    unreadable = numbers.isna() & column.notna()
+    unreadable = ~np.isfinite(numbers) & column.notna()
     if unreadable.any():
-        line = int(unreadable.idxmax()) + 2
+        line = int(unreadable.idxmax())
         raise MarketFileError(
-            f"{path}: line {line}, {column.name}: expected a number, found {column.loc[line - 2]!r}"
+            f"{path}: line {line + 2}, {column.name}: expected a number, found {column.loc[line]!r}"
         )
     return numbers.astype("float64")
 

@@ -100,18 +100,26 @@ def adjust(quotes: pd.DataFrame, corporate_actions: pd.DataFrame) -> pd.DataFram
 def _effects(
     quotes: pd.DataFrame, corporate_actions: pd.DataFrame
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Per row of `quotes`: shares after / before (1 without event), and cash per old share."""
+    """Per row of `quotes`: shares after / before (1 without event), and cash per old share.
+
+    The events of several days without a trade meet in one row, in the order they happened.
+    """
     shares, cash = np.ones(len(quotes)), np.zeros(len(quotes))
     sessions = quotes["session"].to_numpy()
     rows_of = quotes.groupby("ticker").indices
-    for ticker, events in corporate_actions.groupby("ticker"):
+    # A day's cash comes before its new shares: it is per share as held on the last day with both.
+    is_cash = corporate_actions["kind"] == "cash_dividend"
+    in_order = corporate_actions.assign(is_cash=is_cash).sort_values(
+        ["ex_date", "is_cash"], ascending=[True, False], kind="stable"
+    )
+    for ticker, events in in_order.groupby("ticker"):
         positions = rows_of.get(ticker, np.empty(0, dtype=np.intp))
         own = sessions[positions]
         for event in events.itertuples():
             row = np.searchsorted(own, np.datetime64(event.ex_date))
             if 0 < row < len(own):
-                if event.kind == "cash_dividend":
-                    cash[positions[row]] += event.amount_brl
+                if event.is_cash:
+                    cash[positions[row]] += shares[positions[row]] * event.amount_brl
                 else:
                     shares[positions[row]] *= event.factor
     return shares, cash

@@ -3,12 +3,14 @@
 A file is known by its digest, so an unchanged one is never read twice and a corrected one is
 read again. Several files can hold the same session (a day's file, its month's, its year's):
 the file that B3 generated last speaks for it, and of two generated on one day the longer
-period. That makes the lake independent of the order in which files arrive.
+period. That makes the lake independent of the order in which files arrive. A session that a
+corrected file no longer holds goes back to the file that speaks for it then, or vanishes.
 """
 
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -80,10 +82,10 @@ def ingest(lake: Lake, folder: Path, markets: Collection[str] = SPOT) -> Ingesti
 
     log = pd.DataFrame([_log_entry(file, files[file.path]) for file in read])
     log = log if len(log) else known.head(0)
-    spoken_for = _sessions_by_rank(lake, known, without=set(log["file"]))
-    records = _latest_word(read, spoken_for)
-    if len(records):
-        lake.replace_sessions(RAW_QUOTES, records)
+
+    chosen, emptied = _who_speaks(lake, known, list(files), read, markets)
+    records = _records(chosen)
+    lake.replace_sessions(RAW_QUOTES, records, emptied)
     # Written after the records: a run killed in between reads the file again, and the same
     # sessions are replaced by themselves.
     lake.write(INGESTED_FILES, pd.concat([known[~known["file"].isin(log["file"])], log]))
@@ -91,8 +93,11 @@ def ingest(lake: Lake, folder: Path, markets: Collection[str] = SPOT) -> Ingesti
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise MarketFileError(f"{path} cannot be read: {error.strerror}; correct it") from error
 
 
 def _known_files(lake: Lake) -> pd.DataFrame:
@@ -119,32 +124,75 @@ def _rank(generated_on, kind: str, name: str) -> tuple:
     return pd.Timestamp(generated_on), _LENGTH[kind], name
 
 
-def _sessions_by_rank(lake: Lake, known: pd.DataFrame, without: set[str]) -> dict:
-    """Session → rank of the file whose records the lake holds, unless that file is read anew."""
+def _rank_of(file: CotahistFile) -> tuple:
+    return _rank(file.generated_on, file.kind, file.path.name)
+
+
+def _speakers(lake: Lake) -> dict[pd.Timestamp, str]:
+    """Session → name of the file whose records the lake holds."""
     if not lake.exists(RAW_QUOTES):
         return {}
-    ranks = {row.file: _rank(row.generated_on, row.kind, row.file) for row in known.itertuples()}
     stored = lake.read(RAW_QUOTES, columns=["session", "source_file"]).drop_duplicates()
+    return dict(zip(stored["session"], stored["source_file"], strict=True))
+
+
+def _may_hold(log: pd.DataFrame, sessions: list[pd.Timestamp]) -> set[str]:
+    """The files of the log whose first and last session have one of `sessions` between them."""
     return {
-        session: ranks[name]
-        for session, name in zip(stored["session"], stored["source_file"], strict=True)
-        if name in ranks and name not in without
+        row.file
+        for row in log.itertuples()
+        if any(row.first_session <= session <= row.last_session for session in sessions)
     }
 
 
-def _latest_word(files: Iterable[CotahistFile], spoken_for: dict) -> pd.DataFrame:
-    """The records of each session from the file generated last, as rows of `raw_quotes`."""
-    parts: dict[pd.Timestamp, CotahistFile] = {}
-    ranks = dict(spoken_for)
+def _who_speaks(
+    lake: Lake,
+    known: pd.DataFrame,
+    files: list[Path],
+    read: list[CotahistFile],
+    markets: Collection[str],
+) -> tuple[dict[pd.Timestamp, CotahistFile], list[date]]:
+    """The file whose records each session gets anew, and the sessions that no file holds now."""
+    anew = {file.path.name for file in read}
+    ranks = {row.file: _rank(row.generated_on, row.kind, row.file) for row in known.itertuples()}
+    speakers = _speakers(lake)
+    settled = {
+        session: ranks[name]
+        for session, name in speakers.items()
+        if name in ranks and name not in anew
+    }
+    open_again = {session: ranks.get(name) for session, name in speakers.items() if name in anew}
+    chosen = _latest_word(read, settled)
+    given_up = [
+        session
+        for session, rank in open_again.items()
+        if session not in chosen or rank is None or _rank_of(chosen[session]) < rank
+    ]
+    if given_up:
+        # A file that was outranked before, and has not changed, may speak for them now.
+        holders = _may_hold(known, given_up) - anew
+        outranked = [read_cotahist(path, markets) for path in files if path.name in holders]
+        chosen = _latest_word([*read, *outranked], settled)
+    return chosen, [session.date() for session in open_again.keys() - chosen.keys()]
+
+
+def _latest_word(files: Iterable[CotahistFile], settled: dict) -> dict[pd.Timestamp, CotahistFile]:
+    """Session → the file generated last that holds it, where it outranks the one `settled`."""
+    chosen: dict[pd.Timestamp, CotahistFile] = {}
+    ranks = dict(settled)
     for file in files:
-        rank = _rank(file.generated_on, file.kind, file.path.name)
+        rank = _rank_of(file)
         for session in file.records["session"].drop_duplicates():
-            if session not in ranks or rank >= ranks[session]:
-                ranks[session], parts[session] = rank, file
-    chosen = {id(file): file for file in parts.values()}
+            if session not in ranks or rank > ranks[session]:
+                ranks[session], chosen[session] = rank, file
+    return chosen
+
+
+def _records(chosen: dict[pd.Timestamp, CotahistFile]) -> pd.DataFrame:
+    """The records of each session from the file chosen for it, as rows of `raw_quotes`."""
     frames = []
-    for file in chosen.values():
-        sessions = [session for session, winner in parts.items() if winner is file]
+    for file in {id(file): file for file in chosen.values()}.values():
+        sessions = [session for session, winner in chosen.items() if winner is file]
         records = file.records[file.records["session"].isin(sessions)]
         frames.append(
             records.drop(columns="record_type").assign(

@@ -27,7 +27,7 @@ def asset_class(specification: pd.Series, bdi_code: pd.Series) -> pd.Series:
     ... ).tolist()
     ['common', 'preferred', 'unit', 'real_estate_fund', 'other', 'other']
     """
-    paper = specification.str.split(n=1).str[0].fillna("")
+    paper = specification.str.extract(r"(\S+)", expand=False).fillna("")
     is_share = bdi_code.isin(["02", "05", "06", "07", "08"])
     classes = np.select(
         [

@@ -13,6 +13,7 @@ All expect a return of 0; the last two add an order of the tickers.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from asset_predict_dagster.dataset.samples import ACTIONS, HORIZONS, Samples
 
@@ -52,8 +53,11 @@ def baseline_forecasts(
     week, month, year = samples.columns(("log_return_5d", "log_return_21d", "log_return_252d"))[
         rows
     ].T
-    # A missing past orders nothing: such a ticker stands in the middle, at 0.
-    scores = {"momentum": np.nan_to_num(year - month), "reversal": -np.nan_to_num(week)}
+    session_codes = samples.session_codes[rows]
+    scores = {
+        "momentum": _missing_in_the_middle(year - month, session_codes),
+        "reversal": _missing_in_the_middle(-week, session_codes),
+    }
     nothing = np.zeros(len(rows))
     return {
         name: BaselineForecasts(
@@ -63,3 +67,10 @@ def baseline_forecasts(
         )
         for name in BASELINES
     }
+
+
+def _missing_in_the_middle(scores: np.ndarray, session_codes: np.ndarray) -> np.ndarray:
+    """A missing past orders nothing: such a ticker gets the median of its session, 0 if none."""
+    given = pd.Series(scores)
+    median = given.groupby(session_codes).transform("median")
+    return given.fillna(median).fillna(0.0).to_numpy()

@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -121,7 +122,7 @@ def run_graph(
 def write_bundle(folder: Path, trained: Trained, card: dict[str, Any]) -> str:
     """Write a bundle under `folder` in one step and return its digest.
 
-    An equal bundle that is there already is left alone.
+    An equal bundle that is there already is left alone; a damaged one makes room for it.
     """
     files = {
         trained.native_name: trained.native,
@@ -131,21 +132,33 @@ def write_bundle(folder: Path, trained: Trained, card: dict[str, Any]) -> str:
     manifest = _json({name: _sha256(content) for name, content in sorted(files.items())})
     digest = _sha256(manifest)
     target = folder / digest
-    if target.is_dir():
+    if _is_whole(folder, digest):
         return digest
     folder.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    workplace = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     try:
+        beside = workplace / digest
+        beside.mkdir()
         for name, content in {**files, "manifest.json": manifest}.items():
             (beside / name).write_bytes(content)
-        beside.chmod(0o755)
+        if target.exists() and not _is_whole(folder, digest):
+            with suppress(FileNotFoundError):  # another process moved it away first
+                os.rename(target, workplace / "damaged")
         os.rename(beside, target)
     except OSError:
-        if not target.is_dir():  # otherwise another process wrote the same bundle first
+        if not _is_whole(folder, digest):  # otherwise another process wrote it first
             raise
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(workplace, ignore_errors=True)
     return digest
+
+
+def _is_whole(folder: Path, digest: str) -> bool:
+    try:
+        load_bundle(folder, digest)
+    except BundleError:
+        return False
+    return True
 
 
 def load_bundle(folder: Path, digest: str) -> Bundle:

@@ -24,6 +24,9 @@ _LARGEST_MOVE = 5.0
 """Trailing volatilities at which a return is clipped when scales are fitted: a crash of 38
 volatilities (AMER3, January 2023) would otherwise decide a scale alone."""
 
+_LEAST_SQUARES = 1e-12
+"""Stands for a sum of squares of nothing: all scores 0, or sessions of one ticker alone."""
+
 _LEAST_SHARE = 0.02
 """A scale never falls below this share of its upper bound, so that the order of the tickers
 survives where validation shows no skill; the returns it then gives are nearly nothing."""
@@ -75,7 +78,7 @@ def fit_calibration(
         Shapes (n, 3) and (n, n_horizons): what the model says of these rows.
     action, return_ranks, tradable_returns, realised_returns
         Shapes (n,) and (n, n_horizons) for the others: what happened; none missing.
-        `return_ranks` are those of `tradable_returns` and share their sign.
+        `return_ranks` are those of `tradable_returns` within each session.
     volatility
         Shape (n,), trailing daily volatility; zeros are left out of scales and widths.
 
@@ -94,8 +97,9 @@ def fit_calibration(
     daily = volatility[moving, None].astype(np.float64)
     moves, tradable = realised_returns[moving] / daily, tradable_returns[moving] / daily
     scores, ranks = return_scores[moving].astype(np.float64), return_ranks[moving]
-    bound = (_clipped(tradable) * ranks).sum(axis=0) / (ranks**2).sum(axis=0)
-    fitted = (_clipped(moves) * scores).sum(axis=0) / np.maximum((scores**2).sum(axis=0), 1e-12)
+    # A known rank explains nothing of moves that oppose it, as few odd sessions can.
+    bound = np.maximum(_slope(_clipped(tradable), ranks), 0.0)
+    fitted = _slope(_clipped(moves), scores)
     scale = np.clip(fitted, _LEAST_SHARE * bound, bound)
     width = _conformal_quantile(np.abs(moves - scale * scores))
     return Calibration(slope, bias, scale.tolist(), width.tolist())
@@ -124,6 +128,11 @@ def _fit_probabilities(raw: np.ndarray, action: np.ndarray) -> tuple[float, list
     )
     slope, buy, sell = best.x
     return float(slope), [float(buy), 0.0, float(sell)]
+
+
+def _slope(moves: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Per column, the least-squares slope of `moves` on `known`, through the origin."""
+    return (moves * known).sum(axis=0) / np.maximum((known**2).sum(axis=0), _LEAST_SQUARES)
 
 
 def _clipped(moves: np.ndarray) -> np.ndarray:

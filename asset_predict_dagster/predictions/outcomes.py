@@ -21,7 +21,7 @@ def meet_outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFra
     """
     due = predictions[
         (predictions["reason"] == "") & (predictions["target_session"] <= quotes["session"].max())
-    ]
+    ].reset_index(drop=True)
     closes = quotes[["ticker", "session", "adjusted_close"]].sort_values("session")
     start = _last_close(due, closes, "session")
     end = _last_close(due, closes, "target_session")

@@ -109,7 +109,11 @@ def decide(
 def _paired_difference(
     model: str, challenger: str, champion: str, forecasts: pd.DataFrame, seed: int
 ) -> tuple[float, float, int]:
-    mine = forecasts[(forecasts["model"] == model) & (forecasts["horizon"] == ACTION_HORIZON)]
+    mine = forecasts[
+        (forecasts["model"] == model)
+        & (forecasts["window"] == HOLDOUT)
+        & (forecasts["horizon"] == ACTION_HORIZON)
+    ]
     daily = {
         version: session_rank_ic(mine[mine["model_version"] == version], "realised_return_tradable")
         for version in (challenger, champion)

@@ -6,6 +6,8 @@ trained last, `champion` the one that serves.
 """
 
 import logging
+import os
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,8 @@ from asset_predict_dagster.models.training import TrainedModel
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _EXPERIMENT = "asset_predict"
+_ARTIFACTS = "bundles:/"
+"""Where MLflow believes artefacts to be: no path, for it would keep an absolute one."""
 
 
 @dataclass(frozen=True)
@@ -150,30 +154,41 @@ class Registry:
         return str(created.version)
 
     def _by_alias(self, model: str, alias: str) -> ModelVersion | None:
+        client = self._client()
         from mlflow.exceptions import MlflowException
 
         try:
-            return _version(self._client().get_model_version_by_alias(model, alias))
+            return _version(client.get_model_version_by_alias(model, alias))
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise
 
     def _client(self):
-        # MLflow takes seconds to import; the code location must load without it.
-        from mlflow import MlflowClient
+        # MLflow takes seconds to import; the code location must load without it. It calls home
+        # unless told not to before that.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        with warnings.catch_warnings():
+            # mlflow 3.17 maps a relation in a way that SQLAlchemy 2.1 deprecates.
+            warnings.filterwarnings("ignore", message="The ``noload`` loader strategy")
+            from mlflow import MlflowClient
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        self.database.parent.mkdir(parents=True, exist_ok=True)
-        return MlflowClient(tracking_uri=f"sqlite:///{self.database.resolve()}")
+        address = f"sqlite:///{self.database.resolve()}"
+        if not self.database.exists():
+            self.database.parent.mkdir(parents=True, exist_ok=True)
+            # A client would give the default experiment the absolute path of the working folder.
+            SqlAlchemyStore(address, _ARTIFACTS)
+        return MlflowClient(tracking_uri=address, registry_uri=address)
 
     def _experiment(self) -> str:
         client = self._client()
         found = client.get_experiment_by_name(_EXPERIMENT)
         if found is not None:
             return found.experiment_id
-        return client.create_experiment(_EXPERIMENT, artifact_location="bundles:/")
+        return client.create_experiment(_EXPERIMENT, artifact_location=_ARTIFACTS)
 
 
 def _log_training(client: Any, run_id: str, trained: TrainedModel) -> None:

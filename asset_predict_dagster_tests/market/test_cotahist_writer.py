@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from asset_predict_dagster.errors import MarketFileError
 from asset_predict_dagster.market.cotahist import read_cotahist
+from asset_predict_dagster.market.cotahist_columns import NOT_TEXT
 from asset_predict_dagster.market.cotahist_layout import FIELDS, Field
 from asset_predict_dagster.market.cotahist_writer import write_cotahist
 
@@ -31,7 +32,9 @@ def values_of(field: Field) -> st.SearchStrategy:
         return st.dates(date(2019, 1, 1), date(2019, 12, 31))
     if field.kind == "text":
         texts = st.text(st.sampled_from(CHARACTERS), max_size=field.width)
-        return texts.map(lambda text: text.rstrip(" "))
+        return texts.map(lambda text: text.rstrip(" ")).filter(
+            lambda text: not NOT_TEXT.search(text)
+        )
     if field.kind == "date":
         return st.none() | st.dates(max_value=date(9999, 12, 30))
     if field.kind == "decimal":

@@ -1,0 +1,184 @@
+"""Events are read as they stand, or refused with the line that is wrong."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asset_predict_dagster.errors import MarketFileError
+from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.market.corporate_actions import read_corporate_actions
+from asset_predict_dagster.market.simulated import complete_files
+from asset_predict_dagster.market.simulated_market import SimulatedMarket
+from asset_predict_dagster.table_checks import broken_promises
+from asset_predict_dagster.tables import CORPORATE_ACTIONS
+
+HEADER = "ticker,ex_date,kind,amount_brl,factor"
+LAST = date(2024, 12, 31)
+PANEL = Path(__file__).parents[2] / ".." / "shared" / "data" / "b3_panel"
+
+
+def write(folder: Path, *lines: str, header: str = HEADER) -> Path:
+    path = folder / "corporate_actions.csv"
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_each_line_is_one_event(tmp_path):
+    write(
+        tmp_path,
+        "ZZAA3,2024-03-01,split,,2",
+        "ZZAA3,2024-02-01,cash_dividend,0.25,",
+        "ZZAB4,2024-02-01,grouping,,0.1",
+        "ZZAC11,2024-02-01,bonus,,1.03",
+    )
+    events = read_corporate_actions(tmp_path, LAST)
+    expected = pd.DataFrame(
+        {
+            "ticker": ["ZZAA3", "ZZAA3", "ZZAB4", "ZZAC11"],
+            "ex_date": pd.to_datetime(["2024-02-01", "2024-03-01", "2024-02-01", "2024-02-01"]),
+            "kind": ["cash_dividend", "split", "grouping", "bonus"],
+            "amount_brl": [0.25, np.nan, np.nan, np.nan],
+            "factor": [np.nan, 2.0, 0.1, 1.03],
+        }
+    ).astype({"ex_date": "datetime64[us]"})
+    pd.testing.assert_frame_equal(events, expected)
+    assert broken_promises(CORPORATE_ACTIONS, events).empty
+
+
+def test_no_file_is_no_event_and_can_be_stored(tmp_path):
+    events = read_corporate_actions(tmp_path, LAST)
+    assert events.empty
+    assert Lake(tmp_path / "lake").write(CORPORATE_ACTIONS, events).n_rows == 0
+
+
+@pytest.mark.parametrize("lines", [[], ["ZZAA3,2025-01-02,cash_dividend,1,"]])
+def test_a_file_without_an_event_by_then_is_as_no_file(tmp_path, lines):
+    events = read_corporate_actions(write(tmp_path, *lines), LAST)
+    nothing = read_corporate_actions(tmp_path / "nowhere", LAST)
+    pd.testing.assert_frame_equal(events, nothing)
+
+
+def test_an_event_of_the_last_day_counts_and_one_of_the_next_does_not(tmp_path):
+    write(tmp_path, "ZZAA3,2024-12-31,cash_dividend,0.25,", "ZZAB4,2025-01-01,cash_dividend,0.25,")
+    assert read_corporate_actions(tmp_path, LAST)["ticker"].tolist() == ["ZZAA3"]
+
+
+def test_two_dividends_of_one_day_are_added(tmp_path):
+    write(
+        tmp_path,
+        "ZZAA3,2024-02-01,cash_dividend,0.25,",
+        "ZZAA3,2024-02-01,cash_dividend,0.50,",
+        "ZZAA3,2024-02-02,cash_dividend,1.00,",
+    )
+    events = read_corporate_actions(tmp_path, LAST)
+    assert events["amount_brl"].tolist() == [0.75, 1.0]
+    assert events["factor"].isna().all()
+
+
+def test_two_bonuses_of_one_day_are_multiplied(tmp_path):
+    write(tmp_path, "ZZAA3,2024-02-01,bonus,,1.5", "ZZAA3,2024-02-01,bonus,,2")
+    assert read_corporate_actions(tmp_path, LAST)["factor"].tolist() == [3.0]
+
+
+def test_a_dividend_and_a_split_of_one_day_stay_two_events(tmp_path):
+    write(tmp_path, "ZZAA3,2024-02-01,split,,2", "ZZAA3,2024-02-01,cash_dividend,0.25,")
+    assert read_corporate_actions(tmp_path, LAST)["kind"].tolist() == ["cash_dividend", "split"]
+
+
+def test_the_factor_may_be_left_out_where_only_dividends_are_listed(tmp_path):
+    write(tmp_path, "ZZAA3,2024-02-01,cash_dividend,0.25", header=HEADER.removesuffix(",factor"))
+    assert read_corporate_actions(tmp_path, LAST)["amount_brl"].tolist() == [0.25]
+
+
+def test_columns_may_come_in_any_order_and_blank_lines_between_the_events(tmp_path):
+    write(
+        tmp_path,
+        "",
+        "0.25,cash_dividend,ZZAA3,2024-02-01",
+        "",
+        header="amount_brl,kind,ticker,ex_date",
+    )
+    assert read_corporate_actions(tmp_path, LAST)["ticker"].tolist() == ["ZZAA3"]
+
+
+GOOD = "ZZAA3,2024-02-01,cash_dividend,0.25,"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("ZZAA3,01/02/2024,cash_dividend,1,", "line 4: ex_date is not a date written as 2024-12"),
+        ("ZZAA3,2024-02-30,cash_dividend,1,", "line 4: ex_date is not a date"),
+        ("ZZAA3,,cash_dividend,1,", "line 4: ex_date is not a date"),
+        (",2024-02-01,cash_dividend,1,", "line 4: the ticker is missing"),
+        ("ZZAA3,2024-02-01,DESDOBRAMENTO,,2", "line 4: kind is none of cash_dividend, split"),
+        ("ZZAA3,2024-02-01,,1,", "line 4: kind is none of"),
+        ("ZZAA3,2024-02-01,cash_dividend,,", "line 4: a dividend needs an amount_brl above zero"),
+        ("ZZAA3,2024-02-01,cash_dividend,0,", "line 4: a dividend needs an amount_brl above zero"),
+        ("ZZAA3,2024-02-01,cash_dividend,-1,", "line 4: a dividend needs an amount_brl"),
+        ("ZZAA3,2024-02-01,split,,", "line 4: a share event needs a factor above zero"),
+        ("ZZAA3,2024-02-01,grouping,,0", "line 4: a share event needs a factor above zero"),
+        ("ZZAA3,2024-02-01,cash_dividend,ten,", "line 4, amount_brl: expected a number.*'ten'"),
+        ('ZZAA3,2024-02-01,cash_dividend,"0,25",', "line 4, amount_brl: expected a number"),
+        ("ZZAA3,2024-02-01,cash_dividend,inf,", "line 4, amount_brl: expected a number"),
+        ("ZZAA3,2024-02-01,split,,1e999", "line 4, factor: expected a number"),
+        ("ZZAA3,2024-02-01,split,,2,2", "cannot be read as CSV: .*line 4, saw 6"),
+    ],
+)
+def test_a_wrong_line_is_named_and_the_file_refused(tmp_path, line, message):
+    write(tmp_path, GOOD, "", line, GOOD)
+    with pytest.raises(MarketFileError, match=f"corporate_actions.csv: {message}"):
+        read_corporate_actions(tmp_path, LAST)
+
+
+def test_a_wrong_event_is_refused_even_if_it_is_still_to_come(tmp_path):
+    write(tmp_path, "ZZAA3,2030-01-02,split,,-2")
+    with pytest.raises(MarketFileError, match="line 2: a share event"):
+        read_corporate_actions(tmp_path, LAST)
+
+
+def test_a_comma_at_the_end_of_every_line_is_no_value(tmp_path):
+    write(tmp_path, f"{GOOD},", f"{GOOD},")
+    assert read_corporate_actions(tmp_path, LAST)["amount_brl"].tolist() == [0.5]
+
+
+def test_a_value_too_many_in_the_first_line_is_not_dropped(tmp_path):
+    write(tmp_path, f"{GOOD},paid in March")
+    with pytest.raises(MarketFileError, match="cannot be read as CSV"):
+        read_corporate_actions(tmp_path, LAST)
+
+
+def test_a_column_that_is_missing_is_named(tmp_path):
+    write(tmp_path, "ZZAA3,2024-02-01", header="ticker,ex_date")
+    with pytest.raises(MarketFileError, match=r"columns \['kind', 'amount_brl'\] are missing"):
+        read_corporate_actions(tmp_path, LAST)
+
+
+@pytest.mark.parametrize("content", [b"", b"ticker,ex_date\n\xe9,\n", b'ticker,"ex_date\n'])
+def test_a_file_that_is_no_csv_is_refused_by_name(tmp_path, content):
+    (tmp_path / "corporate_actions.csv").write_bytes(content)
+    with pytest.raises(MarketFileError, match=r"corporate_actions.csv: c.*"):
+        read_corporate_actions(tmp_path, LAST)
+
+
+def test_the_simulated_markets_events_are_read_as_they_happened(tmp_path):
+    market, last = SimulatedMarket(), date(2018, 10, 1)
+    complete_files(tmp_path, market, last)
+    truth = market.simulate(last).corporate_actions
+    read = read_corporate_actions(tmp_path, last)
+    assert {"cash_dividend", "split"} <= set(truth["kind"])
+    in_order = truth.sort_values(["ticker", "ex_date"], ignore_index=True)
+    pd.testing.assert_frame_equal(read, in_order[read.columns], check_exact=True)
+
+
+@pytest.mark.skipif(
+    not PANEL.is_dir(), reason="the panel of real prices is not beside this checkout"
+)
+def test_the_real_dividends_keep_the_dictionary():
+    events = read_corporate_actions(PANEL, date(2024, 2, 26))
+    assert events["ticker"].nunique() == 45
+    assert set(events["kind"]) == {"cash_dividend"}
+    assert broken_promises(CORPORATE_ACTIONS, events).empty

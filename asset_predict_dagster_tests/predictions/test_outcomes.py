@@ -1,0 +1,204 @@
+"""A prediction meets the close of its target session: worked out by hand, whatever happened."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.market.quotes import adjust
+from asset_predict_dagster.predictions.outcomes import meet_outcomes
+from asset_predict_dagster.table_checks import broken_promises
+from asset_predict_dagster.tables import OUTCOMES, PREDICTIONS, QUOTES
+
+# Carnival: B3 does not trade on the 12th and the 13th.
+SESSIONS = pd.to_datetime(
+    ["2024-02-08", "2024-02-09", "2024-02-14", "2024-02-15", "2024-02-16"]
+).as_unit("us")
+NOTHING = float("nan")
+
+
+def quotes(events=(), **closes: list[float]) -> pd.DataFrame:
+    """A close per session and ticker, NaN where it did not trade, adjusted for the events."""
+    parts = []
+    for ticker, values in closes.items():
+        columns = {column.name: 0 for column in QUOTES.columns}
+        columns |= {"ticker": ticker, "session": SESSIONS[: len(values)]}
+        columns |= dict.fromkeys(["open", "high", "low", "average", "close"], values)
+        parts.append(pd.DataFrame(columns).dropna(subset="close"))
+    actions = pd.DataFrame(events, columns=["ticker", "ex_date", "kind", "amount_brl", "factor"])
+    actions["ex_date"] = pd.to_datetime(actions["ex_date"])
+    return adjust(pd.concat(parts, ignore_index=True), actions)
+
+
+def prediction(
+    ticker: str,
+    last_close: float,
+    expected_return: float = 0.02,
+    horizon: int = 1,
+    session: int = 1,
+    reason: str = "",
+    target: str | None = None,
+) -> pd.DataFrame:
+    """What a model said at the close of 9 February, ± 10 % of the last close."""
+    targets = [*SESSIONS, *pd.to_datetime(["2024-02-19", "2024-02-20"])]
+    said = NOTHING if reason else expected_return
+    price = last_close * (1 + said)
+    return pd.DataFrame(
+        {
+            "session": [SESSIONS[session]],
+            "target_session": pd.Series([targets[session + horizon]], dtype="datetime64[us]"),
+            "ticker": ticker,
+            "model": "lstm",
+            "model_version": "1",
+            "horizon": horizon,
+            "action": None if reason else "hold",
+            "probability_buy": NOTHING if reason else 0.3,
+            "probability_hold": NOTHING if reason else 0.4,
+            "probability_sell": NOTHING if reason else 0.3,
+            "expected_return": said,
+            "last_close": last_close,
+            "predicted_price": price,
+            "price_low": price - 0.1 * last_close,
+            "price_high": price + 0.1 * last_close,
+            "status": "unproven",
+            "reason": reason,
+            "created_at": datetime(2024, 2, 10, tzinfo=UTC),
+        }
+    )[PREDICTIONS.column_names]
+
+
+def met(predictions: pd.DataFrame, market: pd.DataFrame) -> pd.Series:
+    """The one outcome there is."""
+    table = meet_outcomes(predictions, market)
+    assert broken_promises(OUTCOMES, table).empty
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+def test_an_ordinary_session():
+    # R$ 10 rose to 10.50 over Carnival; +2 % was said, between 9.20 and 11.20.
+    outcome = met(prediction("ABCD3", 10.0), quotes(ABCD3=[9.0, 10.0, 10.5]))
+    assert outcome["realised_return"] == pytest.approx(0.05)
+    assert outcome["absolute_error"] == pytest.approx(0.03)
+    assert outcome["naive_absolute_error"] == pytest.approx(0.05)
+    assert outcome["predicted_price"] == pytest.approx(10.2)
+    assert outcome["realised_price"] == pytest.approx(10.5)
+    assert outcome["is_within_interval"]
+    assert not outcome["is_halted"]
+
+
+def test_a_split_in_between_is_no_fall():
+    # One share at R$ 20 became two at 11: +10 %, not -45 %.
+    events = [("ABCD3", "2024-02-14", "split", None, 2.0)]
+    outcome = met(prediction("ABCD3", 20.0), quotes(events, ABCD3=[19.0, 20.0, 11.0]))
+    assert outcome["realised_return"] == pytest.approx(0.10)
+    assert outcome["realised_price"] == pytest.approx(22.0)  # comparable to what was said
+    assert outcome["is_within_interval"]
+
+
+def test_a_dividend_in_between_is_part_of_the_return():
+    # R$ 10 became 9.50 and a dividend of 1: +5 %.
+    events = [("ABCD3", "2024-02-14", "cash_dividend", 1.0, None)]
+    outcome = met(prediction("ABCD3", 10.0), quotes(events, ABCD3=[9.0, 10.0, 9.5]))
+    assert outcome["realised_return"] == pytest.approx(0.05)
+    assert outcome["realised_price"] == pytest.approx(10.5)
+
+
+def test_an_event_before_the_prediction_changes_nothing():
+    events = [
+        ("ABCD3", "2024-02-09", "split", None, 2.0),
+        ("ABCD3", "2024-02-15", "cash_dividend", 1.0, None),
+    ]
+    outcome = met(prediction("ABCD3", 10.0), quotes(events, ABCD3=[20.0, 10.0, 11.0, 5.0]))
+    assert outcome["realised_return"] == pytest.approx(0.10)
+
+
+def test_a_halt_over_the_target_keeps_the_last_price_and_says_so():
+    # Three sessions ahead; it traded at 12 on the way and not on the day itself.
+    market = quotes(ABCD3=[9.0, 10.0, 12.0, NOTHING, NOTHING], OTHER3=[1.0] * 5)
+    outcome = met(prediction("ABCD3", 10.0, horizon=3), market)
+    assert outcome["realised_return"] == pytest.approx(0.20)
+    assert outcome["is_halted"]
+    assert not outcome["is_within_interval"]
+
+
+def test_a_halt_on_the_way_does_not_matter_if_the_target_traded():
+    market = quotes(ABCD3=[9.0, 10.0, NOTHING, NOTHING, 11.0])
+    outcome = met(prediction("ABCD3", 10.0, horizon=3), market)
+    assert outcome["realised_return"] == pytest.approx(0.10)
+    assert not outcome["is_halted"]
+
+
+def test_a_delisted_ticker_keeps_its_last_price():
+    market = quotes(GONE3=[9.0, 10.0], OTHER3=[1.0] * 5)
+    outcome = met(prediction("GONE3", 10.0, horizon=2), market)
+    assert outcome["realised_return"] == 0.0
+    assert outcome["absolute_error"] == pytest.approx(0.02)
+    assert outcome["is_halted"]
+
+
+@pytest.mark.parametrize(("low", "high", "inside"), [(9.5, 10.5, True), (9.5, 10.4, False)])
+def test_the_ends_belong_to_the_interval(low, high, inside):
+    said = prediction("ABCD3", 10.0).assign(price_low=low, price_high=high)
+    outcome = met(said, quotes(ABCD3=[9.0, 10.0, 10.5]))
+    assert outcome["is_within_interval"] == inside
+
+
+@pytest.mark.parametrize(("horizon", "n_met"), [(2, 1), (3, 1), (4, 0), (5, 0)])
+def test_what_is_not_due_yet_has_no_outcome(horizon, n_met):
+    market = quotes(ABCD3=[9.0, 10.0, 10.1, 10.2, 10.3])
+    table = meet_outcomes(prediction("ABCD3", 10.0, horizon=horizon), market)
+    assert len(table) == n_met
+    assert list(table) == OUTCOMES.column_names
+
+
+@pytest.mark.parametrize("reason", ["stale_quote", "illiquid"])
+def test_what_was_refused_has_nothing_to_meet(reason):
+    said = prediction("ABCD3", 10.0, reason=reason)
+    assert meet_outcomes(said, quotes(ABCD3=[9.0, 10.0, 10.5])).empty
+
+
+def test_a_ticker_the_quotes_do_not_know_is_left_for_later():
+    said = pd.concat([prediction("LOST3", 5.0), prediction("ABCD3", 10.0)])
+    assert met(said.reset_index(drop=True), quotes(ABCD3=[9.0, 10.0, 10.5]))["ticker"] == "ABCD3"
+
+
+def test_nobody_meets_anothers_close():
+    """Many at once, in no order: each outcome equals the one found by a plain loop."""
+    random = np.random.default_rng(1)
+    closes = {f"TICK{n}": 10 + 5 * random.random(5) for n in range(9)}
+    for values in closes.values():
+        values[random.integers(2, 5)] = NOTHING
+    market = quotes(**{name: list(values) for name, values in closes.items()})
+    said = pd.concat(
+        [prediction(name, closes[name][1], horizon=h) for name in closes for h in (1, 2, 3)]
+    ).sample(frac=1.0, random_state=1)
+    table = meet_outcomes(said, market).set_index(["ticker", "horizon"])
+    assert len(table) == 27
+    for (ticker, horizon), outcome in table.iterrows():
+        own = closes[ticker]
+        traded = [n for n in range(2 + horizon) if not np.isnan(own[n])]
+        assert outcome["realised_return"] == pytest.approx(own[traded[-1]] / own[1] - 1)
+        assert outcome["is_halted"] == (traded[-1] != 1 + horizon)
+
+
+def test_every_prediction_is_met_exactly_once(tmp_path):
+    lake = Lake(tmp_path)
+    market = quotes(ABCD3=[9.0, 10.0, 10.5, 10.6])
+    lake.insert_new(
+        PREDICTIONS, pd.concat([prediction("ABCD3", 10.0, horizon=h) for h in (1, 2, 3)])
+    )
+    said = lake.read(PREDICTIONS)
+    first = lake.insert_new(OUTCOMES, meet_outcomes(said, market[market["session"] < SESSIONS[3]]))
+    assert first.n_rows == 1
+    assert lake.insert_new(OUTCOMES, meet_outcomes(said, market)).n_rows == 2
+    assert not lake.insert_new(OUTCOMES, meet_outcomes(said, market)).changed
+
+
+def test_a_day_without_anything_due_leaves_a_table_that_can_be_kept(tmp_path):
+    market = quotes(ABCD3=[9.0, 10.0])
+    lake = Lake(tmp_path)
+    for said in (prediction("ABCD3", 10.0), prediction("ABCD3", 10.0, reason="illiquid")):
+        assert lake.insert_new(OUTCOMES, meet_outcomes(said, market)).n_rows == 0

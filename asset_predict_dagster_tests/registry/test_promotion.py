@@ -1,0 +1,208 @@
+"""Who serves is decided by the rule in `promotion.py`, branch by branch."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asset_predict_dagster.errors import DatasetError
+from asset_predict_dagster.evaluation.evaluate import evaluate
+from asset_predict_dagster.evaluation.forecasts import accumulate
+from asset_predict_dagster.registry.promotion import MIN_COMMON_SESSIONS, decide, has_shown_skill
+from asset_predict_dagster_tests.evaluation.forecast_rows import made_forecasts
+
+
+def judged(ic=(0.02, 0.01, 0.03), log_loss=1.07, version="1", window="holdout", horizon=1):
+    """The two figures of a version that the rule looks at: rank IC with its interval, log-loss."""
+    value, low, high = ic
+    common = {
+        "model": "lstm",
+        "model_version": version,
+        "window": window,
+        "horizon": horizon,
+    }
+    return pd.DataFrame(
+        [
+            {"metric": "rank_ic", "value": value, "low": low, "high": high, "naive_value": 0.0},
+            {"metric": "log_loss", "value": log_loss, "naive_value": 1.08},
+        ]
+    ).assign(**common)
+
+
+PROVEN, UNPROVEN = {"ic": (0.02, 0.01, 0.03)}, {"ic": (0.02, -0.01, 0.05)}
+
+
+def rankings(version: str, n_right: int, n_wrong: int, first="2023-01-02") -> pd.DataFrame:
+    """Sessions in which a version put three tickers in the right order, then in the wrong one.
+
+    Its daily rank ICs are n_right times 1, then n_wrong times -1.
+    """
+    n_sessions = n_right + n_wrong
+    sign = np.r_[np.ones(n_right), -np.ones(n_wrong)]
+    return pd.DataFrame(
+        {
+            "model": "lstm",
+            "model_version": version,
+            "window": "holdout",
+            "horizon": 1,
+            "session": np.repeat(pd.bdate_range(first, periods=n_sessions), 3),
+            "ticker": np.tile(["TICK1", "TICK2", "TICK3"], n_sessions),
+            "score": (sign[:, None] * [1.0, 2.0, 3.0]).ravel(),
+            "realised_return_tradable": np.tile([0.01, 0.02, 0.03], n_sessions),
+        }
+    )
+
+
+def decision(challenger, champion, forecasts, challenger_version="2"):
+    evaluation = pd.concat([judged(**challenger, version="2"), judged(**champion, version="1")])
+    return decide("lstm", challenger_version, "1", evaluation, forecasts, seed=1)
+
+
+BETTER = pd.concat([rankings("1", 0, 100), rankings("2", 100, 0)])
+WORSE = pd.concat([rankings("1", 100, 0), rankings("2", 0, 100)])
+ALIKE = pd.concat([rankings("1", 50, 50), rankings("2", 50, 50)])
+
+
+@pytest.mark.parametrize(
+    ("ic", "log_loss", "proven"),
+    [
+        ((0.02, 0.01, 0.03), 1.07, True),
+        ((0.02, 0.01, 0.03), 1.08, True),  # as good as the prior is not worse
+        ((0.02, 0.01, 0.03), 1.09, False),
+        ((0.02, 0.00, 0.04), 1.07, False),  # an interval that touches zero is not above it
+        ((0.02, -0.01, 0.05), 1.07, False),
+        ((-0.02, -0.03, -0.01), 1.07, False),
+        ((np.nan, np.nan, np.nan), 1.07, False),
+        ((0.02, 0.01, 0.03), np.nan, False),
+    ],
+)
+def test_skill_is_a_rank_ic_beyond_doubt_and_a_log_loss_not_worse_than_the_priors(
+    ic, log_loss, proven
+):
+    found, numbers = has_shown_skill(judged(ic, log_loss), "lstm", "1")
+    assert found is proven
+    assert f"{ic[0]:.4f}" in numbers
+
+
+def test_only_the_holdout_at_the_horizon_of_the_action_counts():
+    evaluation = pd.concat(
+        [
+            judged(**UNPROVEN),
+            judged(**PROVEN, window="2023H1"),
+            judged(**PROVEN, horizon=5),
+            judged(**PROVEN, version="2"),
+        ]
+    )
+    assert not has_shown_skill(evaluation, "lstm", "1")[0]
+    assert has_shown_skill(evaluation, "lstm", "2")[0]
+
+
+def test_a_version_that_was_never_evaluated_cannot_be_judged():
+    with pytest.raises(DatasetError, match=r"lstm 9 has no evaluation; materialise"):
+        has_shown_skill(judged(), "lstm", "9")
+
+
+@pytest.mark.parametrize(("figures", "proven"), [(PROVEN, True), (UNPROVEN, False)])
+def test_somebody_must_serve_so_the_first_is_promoted(figures, proven):
+    verdict = decide("lstm", "1", None, judged(**figures), ALIKE, seed=1)
+    assert (verdict.decision, verdict.is_proven) == ("promoted", proven)
+    assert verdict.reason.startswith("first champion")
+
+
+@pytest.mark.parametrize(("figures", "proven"), [(PROVEN, True), (UNPROVEN, False)])
+def test_the_champion_trained_again_is_confirmed(figures, proven):
+    verdict = decide("lstm", "1", "1", judged(**figures), ALIKE, seed=1)
+    assert (verdict.decision, verdict.is_proven) == ("confirmed", proven)
+
+
+def test_a_proven_champion_does_not_give_way_to_an_unproven_challenger():
+    verdict = decision(UNPROVEN, PROVEN, BETTER)
+    assert (verdict.decision, verdict.is_proven) == ("kept", True)
+    assert "version 2 has not shown skill" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "proven"),
+    [(PROVEN, PROVEN, True), (UNPROVEN, UNPROVEN, False), (PROVEN, UNPROVEN, True)],
+    ids=["both proven", "neither proven", "only the challenger proven"],
+)
+@pytest.mark.parametrize("forecasts", [ALIKE, BETTER], ids=["as good", "better"])
+def test_a_challenger_that_is_not_worse_beyond_doubt_is_promoted(
+    challenger, champion, proven, forecasts
+):
+    verdict = decision(challenger, champion, forecasts)
+    assert (verdict.decision, verdict.is_proven) == ("promoted", proven)
+    assert "on 100 common sessions" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "champion_proven"),
+    [(PROVEN, PROVEN, True), (UNPROVEN, UNPROVEN, False), (PROVEN, UNPROVEN, False)],
+    ids=["both proven", "neither proven", "only the challenger proven"],
+)
+def test_a_challenger_worse_beyond_doubt_is_not_promoted(challenger, champion, champion_proven):
+    verdict = decision(challenger, champion, WORSE)
+    # The status that is published is the one of whoever serves: here the champion's.
+    assert (verdict.decision, verdict.is_proven) == ("kept", champion_proven)
+    assert "[-2.0000, -2.0000]" in verdict.reason
+
+
+def test_a_challenger_a_little_worse_gets_the_benefit_of_the_doubt():
+    # 52 right of 100 against 50 right: two sessions make the difference.
+    little = pd.concat([rankings("1", 52, 48), rankings("2", 50, 50)])
+    assert decision(PROVEN, PROVEN, little).decision == "promoted"
+
+
+@pytest.mark.parametrize(
+    ("n_common", "outcome"), [(MIN_COMMON_SESSIONS, "kept"), (MIN_COMMON_SESSIONS - 1, "promoted")]
+)
+def test_too_few_common_sessions_say_nothing(n_common, outcome):
+    forecasts = pd.concat([rankings("1", n_common, 0), rankings("2", 0, 100)])
+    verdict = decision(PROVEN, PROVEN, forecasts)
+    assert verdict.decision == outcome
+    assert ("only 59 sessions in common" in verdict.reason) == (outcome == "promoted")
+
+
+def test_no_common_session_at_all_is_no_comparison():
+    forecasts = pd.concat([rankings("1", 100, 0), rankings("2", 0, 100, first="2024-01-02")])
+    verdict = decision(PROVEN, PROVEN, forecasts)
+    assert verdict.decision == "promoted"
+    assert "only 0 sessions in common" in verdict.reason
+
+
+def test_only_sessions_that_both_forecast_are_compared():
+    # The champion was right on 200 sessions that the challenger never saw, wrong where both were.
+    forecasts = pd.concat(
+        [
+            rankings("1", 200, 0, first="2022-01-03"),
+            rankings("1", 0, 80, first="2023-01-02"),
+            rankings("2", 80, 0, first="2023-01-02"),
+        ]
+    )
+    verdict = decision(PROVEN, PROVEN, forecasts)
+    assert "on 80 common sessions [2.0000, 2.0000]" in verdict.reason
+
+
+def test_another_horizon_model_or_window_takes_no_part_in_the_comparison():
+    noise = pd.concat(
+        [
+            WORSE.assign(horizon=5),
+            WORSE.assign(model="random_forest"),
+            WORSE.assign(window="2023H1"),
+        ]
+    )
+    assert "[2.0000, 2.0000]" in decision(PROVEN, PROVEN, pd.concat([BETTER, noise])).reason
+
+
+def test_the_rule_on_forecasts_of_known_skill():
+    """A model that knows takes over from a guesser, and gives way to none."""
+    first = made_forecasts({("lstm", "1"): 0.0}, n_sessions=150, seed=2)
+    second = made_forecasts({("lstm", "2"): 0.3}, n_sessions=150)
+    third = made_forecasts({("lstm", "3"): 0.0}, claimed=0.2, n_sessions=150)
+    evaluation = forecasts = None
+    verdicts = []
+    for version, champion, rows in [("1", None, first), ("2", "1", second), ("3", "2", third)]:
+        forecasts = accumulate(forecasts, rows)
+        evaluation = accumulate(evaluation, evaluate(rows, seed=1))
+        verdict = decide("lstm", version, champion, evaluation, forecasts, seed=1)
+        verdicts.append((verdict.decision, verdict.is_proven))
+    assert verdicts == [("promoted", False), ("promoted", True), ("kept", True)]

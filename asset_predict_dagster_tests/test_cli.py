@@ -1,0 +1,296 @@
+"""What a person sees who types `asset-predict`, and what the shell is told."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asset_predict_dagster import __version__
+from asset_predict_dagster.cli import main
+from asset_predict_dagster.evaluation.evaluate import evaluate, headline
+from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, PREDICTIONS
+from asset_predict_dagster_tests.evaluation.forecast_rows import made_forecasts
+
+NOW = datetime(2024, 2, 10, tzinfo=UTC)
+MODELS = {"lstm": "2", "random_forest": "11"}
+NARROW = 80
+
+
+@pytest.fixture(autouse=True)
+def a_fresh_shell(monkeypatch, tmp_path):
+    """An empty folder, a terminal of 80 columns, and none of the project's variables."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(NARROW))
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    for name in ("DATA", "LAKE", "SOURCE", "COTAHIST_FOLDER", "SIGNAL_STRENGTH", "AS_OF"):
+        monkeypatch.delenv(f"ASSET_PREDICT_{name}", raising=False)
+    for name in ("SEED", "DAILY_TASK_HOUR", "MODEL_STALE_AFTER_DAYS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def typed(monkeypatch, capsys):
+    """Type `asset-predict ...`: exit code, what was printed, what went to stderr."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["asset-predict", *words])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        printed = capsys.readouterr()
+        return stopped.value.code or 0, printed.out, printed.err
+
+    return run
+
+
+def predictions(session="2024-02-09", target="2024-02-14", scale=1.0) -> pd.DataFrame:
+    """Two models on twelve tickers; TICK11 is illiquid and TICK10 stale. Horizons 1 and 2."""
+    tickers = [f"TICK{number}" for number in range(12)]
+    last_close = scale * np.linspace(10.0, 30.0, 12)
+    expected = np.r_[-0.022, np.linspace(-0.015, 0.035, 11)]
+    reason = np.array([""] * 10 + ["stale_quote", "illiquid"])
+    refused = reason != ""
+    table = pd.DataFrame(
+        {
+            "session": pd.Timestamp(session).as_unit("us"),
+            "target_session": pd.Timestamp(target).as_unit("us"),
+            "ticker": tickers,
+            "action": np.where(refused, None, "hold"),
+            "expected_return": np.where(refused, np.nan, expected),
+            "last_close": last_close,
+            "status": "unproven",
+            "reason": reason,
+            "created_at": NOW,
+        }
+    )
+    for action in ("buy", "hold", "sell"):
+        table[f"probability_{action}"] = np.where(refused, np.nan, 1 / 3)
+    table["predicted_price"] = last_close * (1 + table["expected_return"])
+    table["price_low"] = last_close * (0.95 + table["expected_return"])
+    table["price_high"] = last_close * (1.05 + table["expected_return"])
+    return pd.concat(
+        table.assign(model=model, model_version=version, horizon=horizon)
+        for model, version in MODELS.items()
+        for horizon in (1, 2)
+    )[PREDICTIONS.column_names]
+
+
+def champions() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "model": list(MODELS),
+            "model_version": list(MODELS.values()),
+            "status": ["proven", "unproven"],
+            "candidate_version": list(MODELS.values()),
+            "decision": "promoted",
+            "reason": "first champion",
+            "trained_at": NOW,
+            "training_end": pd.Timestamp("2024-01-05").as_unit("us"),
+            "bundle": "digest",
+        }
+    )[CHAMPIONS.column_names]
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> pd.DataFrame:
+    skill = {("lstm", "2"): 0.3, ("random_forest", "11"): 0.0, ("random_forest", "10"): 0.5}
+    return evaluate(made_forecasts(skill), seed=1)
+
+
+@pytest.fixture
+def write_lake(tmp_path, evaluation):
+    """Write what the pipeline would have, in the default place below the working folder."""
+
+    def write(said=None, evaluation_table=None, root="data/lake"):
+        lake = Lake(tmp_path / root)
+        lake.write(CHAMPIONS, champions())
+        lake.write(EVALUATION, evaluation if evaluation_table is None else evaluation_table)
+        lake.insert_new(PREDICTIONS, predictions() if said is None else said)
+
+    return write
+
+
+def assert_fits(text: str) -> None:
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines()) <= NARROW
+
+
+def test_the_summary_fits_a_narrow_terminal(typed, write_lake):
+    write_lake()
+    code, out, err = typed("summary")
+    assert (code, err) == (0, "")
+    assert_fits(out)
+
+
+def test_the_strongest_predictions_come_first(typed, write_lake):
+    write_lake()
+    _, out, _ = typed("summary", "--top", "3")
+    shown = [line.split() for line in out.splitlines() if line.strip().startswith("TICK")]
+    # The largest move is the +2.5 % of TICK9; TICK10 and TICK11 are refused.
+    assert [words[:2] for words in shown] == [
+        ["TICK9", "lstm"],
+        ["TICK9", "random_forest"],
+        ["TICK0", "lstm"],
+    ]
+    # R$ 26.36 + 2.5 % = 27.02, between 95 and 105 % of 26.36 shifted by as much.
+    assert shown[0][2:] == ["hold", "26.36", "27.02", "25.70", "-", "28.34", "+2.500%"]
+    assert "for 2024-02-14, B3's next session" in out
+    assert "refused: 1 stale_quote, 1 illiquid" in out
+
+
+def test_only_the_last_session_is_shown(typed, write_lake):
+    early = predictions("2024-02-08", "2024-02-09").assign(ticker="EARLY3")
+    early["ticker"] += early.groupby(["model", "horizon"]).cumcount().astype(str)
+    write_lake(pd.concat([early, predictions()]))
+    _, out, _ = typed("summary")
+    assert "EARLY3" not in out
+    assert "at the close of 2024-02-09" in out
+
+
+def test_the_champions_figures_stand_beside_the_naive_forecasts(typed, write_lake, evaluation):
+    write_lake()
+    _, out, _ = typed("summary")
+    figures = headline(evaluation[evaluation["model_version"] != "10"])
+    assert len(figures) == 14
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    for figure in figures.itertuples():
+        line = lines[figure.metric]
+        assert f"{figure.value:.4f} [{figure.low:.3f}, {figure.high:.3f}]" in line
+        if pd.notna(figure.naive_value):
+            assert f" {figure.naive_value:.4f} " in line
+    # 0.5 is the skill of a version that does not serve.
+    other = headline(evaluation[evaluation["model_version"] == "10"]).iloc[0]
+    assert f"{other['value']:.4f}" not in out
+
+
+def test_champions_judged_on_other_sessions_have_a_naive_forecast_of_their_own(typed, write_lake):
+    early = evaluate(made_forecasts({("lstm", "2"): 0.3}), seed=1)
+    late = evaluate(
+        made_forecasts({("random_forest", "11"): 0.1}, first="2023-07-03", seed=2), seed=1
+    )
+    is_model = late["model"] == "random_forest"
+    write_lake(evaluation_table=pd.concat([early, late[is_model]], ignore_index=True))
+    _, out, _ = typed("summary")
+    assert_fits(out)
+    of_lstm, of_forest = out.split("Out of sample")[1:]
+    assert "2023-01-02 to 2023-06-16" in of_lstm
+    assert "2023-07-03 to 2023-12-15" in of_forest
+    for text, model, table in [(of_lstm, "lstm", early), (of_forest, "random_forest", late)]:
+        log_loss = headline(table).set_index("metric").loc["log_loss"]
+        line = next(line for line in text.splitlines() if line.startswith("log_loss"))
+        assert line.split()[1:3] == [f"{log_loss['naive_value']:.4f}", f"{log_loss['value']:.4f}"]
+        header = next(line for line in text.splitlines() if line.startswith("metric"))
+        assert header.split() == ["metric", "naive", model]
+
+
+def test_it_says_who_has_shown_skill_and_that_the_market_is_simulated(
+    typed, write_lake, monkeypatch, tmp_path
+):
+    write_lake()
+    _, out, _ = typed("summary")
+    assert "lstm version 2 has shown skill" in out
+    assert "random_forest version 11 has NOT shown skill" in out
+    assert "SIMULATED prices" in out
+    monkeypatch.setenv("ASSET_PREDICT_SOURCE", "cotahist")
+    monkeypatch.setenv("ASSET_PREDICT_COTAHIST_FOLDER", str(tmp_path))
+    assert "SIMULATED" not in typed("summary")[1]
+
+
+def test_long_numbers_are_not_cut(typed, write_lake, evaluation):
+    """Shares above R$ 1,000, losses below zero, intervals with two minus signs."""
+    worst = evaluation.copy()
+    is_ic = worst["metric"] == "rank_ic"
+    worst.loc[is_ic, ["value", "low", "high"]] = [-0.0123, -0.0456, -0.0023]
+    is_price = worst["metric"].isin(["mae_price"])
+    worst.loc[is_price, ["value", "low", "high", "naive_value"]] = [12.345, 11.111, 13.579, 12.4]
+    write_lake(predictions(scale=60.0), evaluation_table=worst)
+    code, out, _ = typed("summary")
+    assert code == 0
+    assert_fits(out)
+    assert "-0.0123 [-0.046, -0.002]" in out
+    assert "12.3450 [11.111, 13.579]" in out
+    # 60 times R$ 26.36 is 1,581.82.
+    assert "1581.82" in out
+    assert "+2.500%" in out
+
+
+def test_a_figure_that_does_not_exist_is_not_made_up(typed, write_lake, evaluation):
+    silent = evaluation.copy()
+    silent.loc[silent["metric"] == "directional_accuracy", ["value", "low", "high"]] = np.nan
+    write_lake(evaluation_table=silent)
+    code, out, _ = typed("summary")
+    assert code == 0
+    line = next(line for line in out.splitlines() if "directional_accuracy" in line)
+    assert line.count("nan [nan, nan]") == 2
+
+
+def test_a_day_on_which_everybody_was_refused_can_be_shown(typed, write_lake):
+    said = ["action", "expected_return", "predicted_price", "price_low", "price_high"]
+    table = predictions().assign(reason="illiquid", **dict.fromkeys(said, np.nan))
+    write_lake(table.assign(action=None))
+    code, out, _ = typed("summary")
+    assert code == 0
+    assert "refused: 12 illiquid" in out
+
+
+def test_a_folder_is_named_as_it_is_called(typed, write_lake, monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_DATA", "b3 [old]")
+    monkeypatch.setenv("ASSET_PREDICT_LAKE", "somewhere/else")
+    write_lake(root="somewhere/else")
+    _, out, _ = typed("summary")
+    assert "duckdb b3 [old]/warehouse.duckdb " in out
+    assert "  somewhere/else/ " in out
+
+
+def test_before_the_first_run_it_says_what_to_do(typed):
+    code, out, err = typed("summary")
+    assert (code, out) == (1, "")
+    assert err.startswith("asset-predict: table 'champions' has not been made yet in data/lake;")
+    assert err.count("\n") == 1
+    assert "run the job complete_pipeline" in err
+
+
+def test_a_bad_setting_is_one_sentence(typed, monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_SOURCE", "bloomberg")
+    code, out, err = typed("summary")
+    assert (code, out) == (1, "")
+    assert err.startswith("asset-predict: ASSET_PREDICT_SOURCE='bloomberg': input should be")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("predict",), ("summary", "--top", "0"), ("summary", "--top", "x"), ("--verbose",)]
+)
+def test_what_nobody_understands_is_a_usage_error(typed, words):
+    code, out, err = typed(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: ")
+    assert "Error: " in err
+
+
+def test_the_version_is_the_packages(typed):
+    assert typed("--version") == (0, f"asset-predict {__version__}\n", "")
+
+
+def test_help_names_every_command(typed):
+    code, out, _ = typed("--help")
+    assert code == 0
+    assert "summary" in out
+    assert "Brazilian stocks" in out
+    assert "--top" in typed("summary", "--help")[1]
+
+
+def test_the_module_is_the_program(tmp_path):
+    """A process of its own, as a person starts it: the exit code reaches the shell."""
+    done = subprocess.run(
+        [sys.executable, "-m", "asset_predict_dagster", "summary"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("asset-predict: table 'champions' has not been made yet")
+    assert "Traceback" not in done.stderr

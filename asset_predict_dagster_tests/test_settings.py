@@ -1,0 +1,117 @@
+"""Every knob comes from the environment once, and a bad value is one clear sentence."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from asset_predict_dagster.errors import SettingsError
+from asset_predict_dagster.settings import Settings, load_settings
+
+VARIABLES = [field.alias for field in Settings.model_fields.values() if field.alias]
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    """No knob of whoever runs the tests reaches them."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_any_setting_the_market_is_simulated_under_data():
+    settings = load_settings()
+    assert settings.source == "simulated"
+    assert settings.landing == Path("data/landing/simulated")
+    assert settings.lake_root == str(Path("data/lake"))
+    assert settings.bundles == Path("data/bundles")
+    assert settings.registry_database == Path("data/mlflow.db")
+    assert settings.warehouse == Path("data/warehouse.duckdb")
+    assert settings.as_of is None
+    assert (settings.seed, settings.signal_strength) == (42, 0.08)
+    assert (settings.daily_task_hour, settings.model_stale_after_days) == (3, 15)
+
+
+def test_each_variable_of_the_environment_is_read(monkeypatch):
+    for name, value in {
+        "ASSET_PREDICT_DATA": "elsewhere",
+        "ASSET_PREDICT_LAKE": "s3://bucket/lake",
+        "ASSET_PREDICT_SOURCE": "cotahist",
+        "ASSET_PREDICT_COTAHIST_FOLDER": "files",
+        "ASSET_PREDICT_SIGNAL_STRENGTH": "0",
+        "ASSET_PREDICT_AS_OF": "2024-02-26",
+        "SEED": "7",
+        "DAILY_TASK_HOUR": "23",
+        "MODEL_STALE_AFTER_DAYS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.landing == Path("files")
+    assert settings.lake_root == "s3://bucket/lake"
+    assert settings.warehouse == Path("elsewhere/warehouse.duckdb")
+    assert settings.as_of == date(2024, 2, 26)
+    assert (settings.seed, settings.signal_strength) == (7, 0.0)
+    assert (settings.daily_task_hour, settings.model_stale_after_days) == (23, 1)
+
+
+def test_no_knob_is_without_a_variable():
+    assert len(VARIABLES) == len(Settings.model_fields)
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "")
+    assert load_settings() == Settings()
+
+
+def test_what_the_caller_says_wins_over_the_environment(monkeypatch):
+    monkeypatch.setenv("SEED", "7")
+    assert load_settings(seed=8).seed == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("ASSET_PREDICT_SOURCE", "yahu", "input should be 'simulated' or 'cotahist'"),
+        ("ASSET_PREDICT_SIGNAL_STRENGTH", "0.51", "less than or equal to 0.5"),
+        ("ASSET_PREDICT_SIGNAL_STRENGTH", "-0.01", "greater than or equal to 0"),
+        ("ASSET_PREDICT_SIGNAL_STRENGTH", "nan", "less than or equal to 0.5"),
+        ("ASSET_PREDICT_AS_OF", "26/02/2024", "valid date"),
+        ("ASSET_PREDICT_AS_OF", "2024-02-30", "valid date"),
+        ("SEED", "-1", "greater than or equal to 0"),
+        ("SEED", str(2**32), "less than 4294967296"),
+        ("SEED", "1.5", "valid integer"),
+        ("DAILY_TASK_HOUR", "24", "less than or equal to 23"),
+        ("MODEL_STALE_AFTER_DAYS", "0", "greater than or equal to 1"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_variable_and_what_is_allowed(
+    monkeypatch, name, value, message
+):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"^{name}='{value}'.*{message}") as refusal:
+        load_settings()
+    assert "\n" not in str(refusal.value)
+
+
+def test_two_bad_values_are_both_named(monkeypatch):
+    monkeypatch.setenv("SEED", "many")
+    monkeypatch.setenv("DAILY_TASK_HOUR", "noon")
+    with pytest.raises(SettingsError, match=r"SEED='many'.*; DAILY_TASK_HOUR='noon'"):
+        load_settings()
+
+
+def test_files_of_b3_need_their_folder(monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_SOURCE", "cotahist")
+    with pytest.raises(SettingsError, match=r"^ASSET_PREDICT_SOURCE=cotahist needs ASSET_PRED"):
+        load_settings()
+
+
+def test_an_unknown_knob_is_refused():
+    with pytest.raises(SettingsError, match="sede"):
+        load_settings(sede=3)
+
+
+def test_settings_do_not_change_while_a_process_runs():
+    with pytest.raises(ValidationError, match="frozen"):
+        load_settings().seed = 1
