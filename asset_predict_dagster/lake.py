@@ -41,6 +41,12 @@ class Lake:
 
     def __init__(self, root: str | Path):
         self.root = str(root).rstrip("/")
+        if "://" not in self.root and set("[]%") & set(self.root):
+            # delta-rs takes a path for an address, and these for its punctuation.
+            raise TableError(
+                f"the lake cannot be in {self.root}: a folder whose name has '[', ']' or '%';"
+                " choose another ASSET_PREDICT_LAKE or ASSET_PREDICT_DATA"
+            )
 
     def exists(self, table: Table) -> bool:
         """Whether the table has been made."""

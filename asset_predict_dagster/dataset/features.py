@@ -269,9 +269,6 @@ CATALOGUE: tuple[Feature, ...] = (*_OF_A_TICKER, *_OF_THE_MARKET, *_RANKS)
 
 FEATURE_NAMES = tuple(feature.name for feature in CATALOGUE)
 
-SEQUENCE_FEATURE_NAMES = tuple(feature.name for feature in (*_RANKS, *_OF_THE_MARKET))
-"""What the LSTM sees: ranks and the state of the market; it makes its own of the past."""
-
 TABLE: Table = widen(
     FEATURES,
     (

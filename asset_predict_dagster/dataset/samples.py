@@ -89,9 +89,7 @@ class Samples:
     def is_labelled(self) -> np.ndarray:
         """Rows a model may learn from: forecastable, with every label known; boolean mask."""
         return (
-            self.is_forecastable
-            & (self.action >= 0)
-            & np.isfinite(self.return_ranks).all(axis=1)
+            self.is_forecastable & (self.action >= 0) & np.isfinite(self.return_ranks).all(axis=1)
         )
 
 

@@ -41,7 +41,7 @@ def forecast_test_sessions(
     """
     test = role_mask(samples.sessions, samples.session_codes, folds, "test")
     train = role_mask(samples.sessions, samples.session_codes, folds, "train")
-    rows = np.flatnonzero(test & samples.in_universe & np.isfinite(samples.volatility))
+    rows = np.flatnonzero(test & samples.is_forecastable)
     outcomes = _Outcomes(samples, labels, last_close, rows)
     parts = []
     for (model, version), bundle in bundles.items():
@@ -129,18 +129,17 @@ class _Outcomes:
 
 
 def accumulate(known: pd.DataFrame | None, fresh: pd.DataFrame) -> pd.DataFrame:
-    """`known` rows with `fresh` in place of the same model versions and of all baselines.
+    """`known` rows with `fresh` in place of those of the same model, version and window.
 
-    Works for every table keyed by (model, model_version, window). A baseline has no versions:
-    only the rows that stand beside the latest training are kept.
+    Works for every table keyed by these three. A baseline has no versions, so of each window only
+    the baselines that stand beside the latest training are kept.
     """
     if known is None:
         return fresh
     keys = ["model", "model_version", "window"]
     replaced = pd.MultiIndex.from_frame(fresh[keys].drop_duplicates())
     is_replaced = pd.MultiIndex.from_frame(known[keys]).isin(replaced)
-    is_baseline = known["model_version"] == BASELINE_VERSION
-    return pd.concat([known[~is_replaced & ~is_baseline], fresh], ignore_index=True)
+    return pd.concat([known[~is_replaced], fresh], ignore_index=True)
 
 
 def latest(forecasts: pd.DataFrame, versions: dict[str, str]) -> pd.DataFrame:

@@ -32,10 +32,10 @@ class LstmSettings(BaseModel):
     loss_weight_action, loss_weight_return
         What each head's loss counts. The action's is near 1, the return's near .4.
     focal_loss_gamma
-        0 is the cross-entropy, which makes honest probabilities. Above 0 easy rows count less
-        and the probabilities come out too timid: they need calibration before they are read.
+        0 is the cross-entropy. Above 0 easy rows count less and the probabilities come out too
+        timid, until the bundle's calibration has put them right.
     balance_classes
-        Rare actions count more. Their probabilities then come out too high.
+        Rare actions count more. Their probabilities come out too high, until calibrated.
     early_stopping_patience, early_stopping_min_delta
         Stop after so many epochs without a validation loss lower by this share of the best.
     scheduler_patience, scheduler_factor, min_learning_rate
@@ -68,8 +68,8 @@ class LstmSettings(BaseModel):
     gradient_clip_norm: float = Field(1.0, gt=0)
     loss_weight_action: float = Field(1.0, ge=0)
     loss_weight_return: float = Field(0.3, ge=0)
-    focal_loss_gamma: float = Field(0.0, ge=0, le=5)
-    balance_classes: bool = False
+    focal_loss_gamma: float = Field(2.0, ge=0, le=5)
+    balance_classes: bool = True
     early_stopping_patience: int = Field(4, ge=1)
     early_stopping_min_delta: float = Field(1e-4, ge=0, lt=1)
     scheduler_patience: int = Field(1, ge=0)

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from asset_predict_dagster.dataset.features import FEATURE_NAMES, SEQUENCE_FEATURE_NAMES, TABLE
+from asset_predict_dagster.dataset.features import FEATURE_NAMES, TABLE
 from asset_predict_dagster.dataset.samples import build_samples
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.base import Learner
@@ -67,7 +67,7 @@ def lstm_model(
             " {seconds_left:.0f} s left".format(**epoch)
         )
 
-    learner = LstmLearner(SEQUENCE_FEATURE_NAMES, LstmSettings(seed=models.seed), report)
+    learner = LstmLearner(FEATURE_NAMES, LstmSettings(seed=models.seed), report)
     metadata, trained = _train(
         context, learner, lake.open(), models, clock, features, universe, labels, folds
     )

@@ -1,7 +1,8 @@
 """Daily predictions: what each champion says at the close of the last session.
 
-A ticker that cannot be forecast honestly is refused by name, with the reason and no numbers:
-`stale_quote` if it did not trade in the session, `illiquid` if it is outside the universe.
+A ticker that cannot be forecast honestly is refused by name, with the reason and without action
+or forecast: `stale_quote` if it did not trade in the session, `illiquid` if it is outside the
+universe or has stood still for the whole of the trailing window.
 """
 
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def predict_last_session(
     )
     latest = _latest_rows(quotes[recent], universe[recent], session)
     is_today = samples.sessions[samples.session_codes] == session.astype("datetime64[D]")
-    rows = np.flatnonzero(is_today & samples.in_universe & np.isfinite(samples.volatility))
+    rows = np.flatnonzero(is_today & samples.is_forecastable)
     # The tickers forecast are exactly the ones that were not refused.
     names = samples.tickers[samples.ticker_codes[rows]]
     latest.loc[(latest["reason"] == "") & ~latest["ticker"].isin(names), "reason"] = "illiquid"

@@ -125,9 +125,9 @@ class Registry:
 
     def record_evaluation(self, version: ModelVersion, metrics: dict[str, float]) -> None:
         """Write figures to the MLflow run of a version, so that its UI shows them."""
-        client = self._client()
-        for name, value in metrics.items():
-            client.log_metric(version.run_id, name, value)
+        self._client().log_batch(
+            version.run_id, metrics=[_metric(name, value) for name, value in metrics.items()]
+        )
 
     def _new_version(self, trained: TrainedModel, stamp: str, dagster_run_id: str) -> str:
         client = self._client()
@@ -192,14 +192,23 @@ class Registry:
 
 
 def _log_training(client: Any, run_id: str, trained: TrainedModel) -> None:
-    for name, value in trained.settings.items():
-        client.log_param(run_id, name, value)
-    client.log_metric(run_id, "n_training_rows", trained.n_training_rows)
+    from mlflow.entities import Param
+
+    metrics = [_metric("n_training_rows", trained.n_training_rows)]
     for row in trained.curves.to_dict("records"):
         step = int(row.pop("epoch"))
         prefix = f"seed_{int(row.pop('seed'))}." if "seed" in row else ""
-        for name, value in row.items():
-            client.log_metric(run_id, f"{prefix}{name}", float(value), step=step)
+        metrics += [_metric(f"{prefix}{name}", value, step) for name, value in row.items()]
+    params = [Param(name, str(value)) for name, value in trained.settings.items()]
+    # One commit for all: one by one they take longer than some trainings.
+    client.log_batch(run_id, metrics=metrics, params=params)
+
+
+def _metric(name: str, value: float, step: int = 0) -> Any:
+    from mlflow.entities import Metric
+
+    # MLflow wants the time of a figure; ours are of a training, whose time is a tag.
+    return Metric(name, float(value), timestamp=0, step=step)
 
 
 def _create_registered_model(client: Any, model: str) -> None:

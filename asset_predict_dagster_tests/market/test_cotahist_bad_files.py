@@ -243,7 +243,9 @@ def test_a_session_outside_the_days_of_the_name(refused, lines, name, day):
 @pytest.mark.parametrize("character", [b"\x00", b"\t", b"\x1f", b"\x7f", b"\x80", b"\x9f"])
 def test_a_name_with_a_character_that_latin_1_has_no_letter_for(refused, lines, character):
     lines[2] = put(lines[2], 39, character)
-    refused(lines, r"line 3, positions 28-39 \(NOMRES\): latin-1 text \(not UTF-8\) expected, 'BETA A")
+    refused(
+        lines, r"line 3, positions 28-39 \(NOMRES\): latin-1 text \(not UTF-8\) expected, 'BETA A"
+    )
 
 
 def test_a_file_written_as_utf_8(refused):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from asset_predict_dagster.dataset.features import FEATURE_NAMES, SEQUENCE_FEATURE_NAMES
+from asset_predict_dagster.dataset.features import FEATURE_NAMES
 from asset_predict_dagster.evaluation.forecasts import forecast_test_sessions
 from asset_predict_dagster.evaluation.metrics import session_rank_ic
 from asset_predict_dagster.models.base import Learner
@@ -32,7 +32,7 @@ ONE_SIDED_95 = 1.645
 def learners(seed: int) -> list[Learner]:
     return [
         RandomForestLearner(FEATURE_NAMES, ForestSettings(seed=seed)),
-        LstmLearner(SEQUENCE_FEATURE_NAMES, LstmSettings(seed=seed)),
+        LstmLearner(FEATURE_NAMES, LstmSettings(seed=seed)),
     ]
 
 
