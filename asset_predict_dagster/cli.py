@@ -89,6 +89,7 @@ def _print_predictions(
             f"{row.price_low:.2f} - {row.price_high:.2f}",
             f"{row.expected_return:+.3%}",
         )
+    console.print()
     console.print(table)
     if len(rows):
         console.print(f"for {rows['target_session'].iloc[0]:%Y-%m-%d}, B3's next session")
@@ -133,6 +134,7 @@ def _print_figures(
             "" if pd.isna(naive) else f"{naive:.4f}",
             *(_with_interval(by_model.loc[model]) for model in models),
         )
+    console.print()
     console.print(table)
 
 

@@ -197,6 +197,22 @@ class LstmLearner:
             )
 
 
+def describe_epoch(epoch: dict[str, Any]) -> str:
+    """One reported epoch in words; a refit has no validation loss.
+
+    >>> describe_epoch({"seed": 42, "epoch": 2, "epochs": 5, "train_loss": 0.61,
+    ...     "validation_loss": float("nan"), "learning_rate": 0.005, "seconds_left": 3.2})
+    'refit, seed 42 epoch 2/5: loss 0.6100, learning rate 0.005, at most 3 s left'
+    """
+    is_refit = np.isnan(epoch["validation_loss"])
+    return (
+        f"{'refit' if is_refit else 'fit'}, seed {epoch['seed']}"
+        f" epoch {epoch['epoch']}/{epoch['epochs']}: loss {epoch['train_loss']:.4f},"
+        + ("" if is_refit else f" validation {epoch['validation_loss']:.4f},")
+        + f" learning rate {epoch['learning_rate']:.2g}, at most {epoch['seconds_left']:.0f} s left"
+    )
+
+
 def _rates_until_best(curves: pd.DataFrame) -> list[list[float]]:
     """Learning rate of each epoch up to the best one, per seed."""
     return [

@@ -58,14 +58,14 @@ def lstm_model(
 ) -> dg.MaterializeResult:
     """An LSTM with two heads, action and returns: one registered version, two bundles."""
     from asset_predict_dagster.evaluation.plots import curves_picture
-    from asset_predict_dagster.models.lstm_learner import LstmLearner, LstmSettings
+    from asset_predict_dagster.models.lstm_learner import (
+        LstmLearner,
+        LstmSettings,
+        describe_epoch,
+    )
 
     def report(epoch: dict[str, Any]) -> None:
-        context.log.info(
-            "seed {seed} epoch {epoch}/{epochs}: loss {train_loss:.4f}, validation"
-            " {validation_loss:.4f}, learning rate {learning_rate:.2g}, at most"
-            " {seconds_left:.0f} s left".format(**epoch)
-        )
+        context.log.info(describe_epoch(epoch))
 
     learner = LstmLearner(FEATURE_NAMES, LstmSettings(seed=models.seed), report)
     metadata, trained = _train(
