@@ -37,7 +37,7 @@ dev: .venv/installed $(DAGSTER_HOME)/dagster.yaml   ## Dagster's UI on http://lo
 check: .venv/installed-dev                          ## style, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 test: check                                         ## everything that CI holds
