@@ -14,6 +14,7 @@ from asset_predict_dagster.evaluation.metrics import session_rank_ic
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 
 _SIZE, _DPI = (8.0, 3.2), 80
+_COLOURS = 64
 
 
 def market_picture(quotes: pd.DataFrame, universe: pd.DataFrame) -> bytes:
@@ -97,6 +98,10 @@ def _figure(n_axes: int, height: float = _SIZE[1]) -> tuple[Any, np.ndarray]:
 
 
 def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    from PIL import Image
+
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png")
+    # A line drawing needs few colours, and a palette of them a third of the bytes.
+    Image.open(drawn).convert("RGB").quantize(_COLOURS).save(packed, format="png", optimize=True)
+    return packed.getvalue()

@@ -70,15 +70,9 @@ def preview(table: Table, frame: pd.DataFrame) -> str:
 
 
 def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """A PNG shown inline in the UI.
-
-    Raises
-    ------
-    ValueError
-        If it is larger than the UI shows well: a defect of the plot, not of the data.
-    """
+    """A PNG shown inline in the UI; one too large for it is left out, and its size said."""
     if len(png) > _LARGEST_PICTURE:
-        raise ValueError(f"picture '{title}' has {len(png):,} bytes; at most {_LARGEST_PICTURE:,}")
+        return dg.MetadataValue.md(f"{title}: left out, {len(png):,} bytes are too many here")
     return dg.MetadataValue.md(
         f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
     )
