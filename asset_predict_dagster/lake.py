@@ -5,7 +5,6 @@ version number therefore means a change. `insert_new` adds rows whose key is not
 never touches the others; `replace_sessions` swaps or drops the records of some sessions.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,15 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.writer.properties import ColumnProperties
 
 from asset_predict_dagster.errors import MissingTableError, TableError
+from asset_predict_dagster.table_content import (
+    digest_of,
+    refuse_unsound_keys,
+    rows_not_in,
+    sorted_by_key,
+    to_arrow,
+    to_arrow_key,
+    to_pandas,
+)
 from asset_predict_dagster.tables import Table
 
 _DIGEST = "content_digest"
@@ -73,8 +81,8 @@ class Lake:
         """
         wanted = list(columns or table.column_names)
         keyed = list(dict.fromkeys([*wanted, *table.key]))
-        stored = _sorted_by_key(self._stored(table, keyed, version), table)
-        return _to_pandas(stored.select(wanted))
+        stored = sorted_by_key(self._stored(table, keyed, version), table)
+        return to_pandas(stored.select(wanted))
 
     def read_if_made(self, table: Table) -> pd.DataFrame | None:
         """The table, or None before the stage that makes it has run."""
@@ -83,7 +91,7 @@ class Lake:
     def arrow(self, table: Table) -> pa.Table:
         """The current table as Arrow, with the dictionary's types, sorted by its key."""
         stored = self._stored(table, table.column_names)
-        return _sorted_by_key(stored, table).cast(table.schema)
+        return sorted_by_key(stored, table).cast(table.schema)
 
     def write(self, table: Table, frame: pd.DataFrame) -> Written:
         """Replace the table by `frame` in one commit, unless it says the same already.
@@ -94,7 +102,7 @@ class Lake:
             If a column is missing, unknown or of another type, or the lake cannot be written.
         """
         content = to_arrow(table, frame)
-        digest = _digest(content)
+        digest = digest_of(content)
         if self.exists(table) and self._last_digest(table) == digest:
             return self._written(table, changed=False)
         self._commit(table, content, mode="overwrite", schema_mode="overwrite", digest=digest)
@@ -113,7 +121,7 @@ class Lake:
             holds cannot be taken back.
         """
         content = to_arrow(table, frame)
-        _refuse_unsound_keys(table, content)
+        refuse_unsound_keys(table, content)
         before = self.version(table)
         if before is None:
             # Another writer may create it at this moment, and then it is there.
@@ -122,7 +130,7 @@ class Lake:
         match = " AND ".join(f"stored.{name} = fresh.{name}" for name in table.key)
         for attempt in range(_INSERT_ATTEMPTS):
             known = self.read(table, columns=table.key)
-            fresh = _rows_not_in(content, to_arrow_key(table, known), table)
+            fresh = rows_not_in(content, to_arrow_key(table, known), table)
             if fresh.num_rows == 0:
                 break
             try:
@@ -225,126 +233,6 @@ class Lake:
             n_bytes=int(pc.sum(files["size_bytes"]).as_py() or 0),
             changed=changed,
         )
-
-
-def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
-    """`frame` with the dictionary's columns, order and types, sorted by the table's key.
-
-    Raises
-    ------
-    TableError
-        Naming the columns that are missing, unknown, or cannot be of their type.
-    """
-    missing = [name for name in table.column_names if name not in frame]
-    unknown = [name for name in frame if name not in table.column_names]
-    if missing or unknown:
-        raise TableError(
-            f"table '{table.name}': missing columns {missing or 'none'},"
-            f" unknown columns {unknown or 'none'}; `tables.py` lists what belongs in it"
-        )
-    arrays = []
-    for column in table.columns:
-        if pa.types.is_date(column.type):
-            _refuse_time_of_day(table, frame[column.name])
-        try:
-            arrays.append(_array(frame[column.name], column.type))
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise TableError(
-                f"table '{table.name}', column '{column.name}': expected {column.type}, {error}"
-            ) from error
-    content = pa.table(
-        [
-            array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-            for array in arrays
-        ],
-        schema=table.schema,
-    )
-    return _sorted_by_key(content, table)
-
-
-def _refuse_time_of_day(table: Table, days: pd.Series) -> None:
-    # Arrow would cut it off and say nothing.
-    if not pd.api.types.is_datetime64_any_dtype(days.dtype):
-        return
-    is_aware = isinstance(days.dtype, pd.DatetimeTZDtype)
-    is_day = days.isna() | (days == days.dt.normalize())
-    if is_aware or not is_day.all():
-        raise TableError(
-            f"table '{table.name}', column '{days.name}': expected days, without a time of day or"
-            f" a time zone, found {days.dtype if is_aware else days[~is_day].iloc[0]}"
-        )
-
-
-def _refuse_unsound_keys(table: Table, content: pa.Table) -> None:
-    keys = content.select(list(table.key))
-    missing = [name for name in table.key if keys[name].null_count]
-    n_repeated = keys.num_rows - keys.group_by(list(table.key)).aggregate([]).num_rows
-    if missing or n_repeated:
-        raise TableError(
-            f"table '{table.name}': the key ({', '.join(table.key)}) must be whole and stand once,"
-            f" but {missing or 'none'} have missing values and {n_repeated:,} rows repeat another's"
-        )
-
-
-def _array(values: pd.Series, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
-    # A column of nothing but missing values comes from pandas as floats, whatever it stands for.
-    if values.isna().all():
-        return pa.nulls(len(values), kind)
-    return pa.array(values, type=kind, from_pandas=True)
-
-
-def to_arrow_key(table: Table, frame: pd.DataFrame) -> pa.Table:
-    """The key columns of `frame` with the dictionary's types."""
-    return pa.table(
-        {
-            name: pa.array(frame[name], type=table.schema.field(name).type, from_pandas=True)
-            for name in table.key
-        }
-    )
-
-
-def content_digest(table: Table, frame: pd.DataFrame, *, without: Sequence[str] = ()) -> str:
-    """A digest of what the rows say, whatever their order, leaving out the columns `without`."""
-    content = to_arrow(table, frame).drop_columns(list(without))
-    # By every column: without part of the key, what is left of it may stand twice.
-    return _digest(content.sort_by([(name, "ascending") for name in content.column_names]))
-
-
-def _digest(content: pa.Table) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    with pa.ipc.new_stream(pa.PythonFile(_Sink(digest), mode="w"), content.schema) as stream:
-        stream.write_table(content.combine_chunks())
-    return digest.hexdigest()
-
-
-class _Sink:
-    """A file that hashes what is written to it."""
-
-    def __init__(self, digest):
-        self.write = lambda chunk: digest.update(chunk) or len(chunk)
-        self.closed = False
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def _sorted_by_key(content: pa.Table, table: Table) -> pa.Table:
-    return content.sort_by([(name, "ascending") for name in table.key]).combine_chunks()
-
-
-def _rows_not_in(content: pa.Table, known: pa.Table, table: Table) -> pa.Table:
-    return content.join(known, keys=list(table.key), join_type="left anti").select(
-        table.column_names
-    )
-
-
-def _to_pandas(content: pa.Table) -> pd.DataFrame:
-    frame = content.to_pandas(date_as_object=False)
-    days = [field.name for field in content.schema if pa.types.is_date(field.type)]
-    return frame.astype(dict.fromkeys(days, "datetime64[us]"))
 
 
 def _writer_properties(table: Table) -> WriterProperties:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asset_predict_dagster.errors import MissingTableError, TableError
-from asset_predict_dagster.lake import Lake, content_digest, to_arrow
+from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.table_content import content_digest, to_arrow
 from asset_predict_dagster.tables import (
     DAY,
     FLAG,

@@ -20,10 +20,18 @@ import pyarrow as pa
 import talib
 from scipy.special import ndtri
 
+from asset_predict_dagster.dataset.indicators import (
+    Bars,
+    bollinger_position,
+    close_location,
+    illiquidity,
+    log_return,
+    overnight_gap,
+    traded_value_surprise,
+    traded_value_trend,
+    volatility,
+)
 from asset_predict_dagster.tables import FEATURES, Column, Table, widen
-
-Bars = dict[str, np.ndarray]
-"""One ticker's sessions in order: adjusted open, high, low, close, and traded_value_brl."""
 
 
 @dataclass(frozen=True)
@@ -44,84 +52,11 @@ class Feature:
     rank_of: str = ""
 
 
-def _log_return(n: int) -> Callable[[Bars], np.ndarray]:
-    def compute(bars: Bars) -> np.ndarray:
-        log_close = np.log(bars["close"])
-        return _lagged(log_close, n, lambda now, then: now - then)
-
-    return compute
-
-
-def _lagged(values: np.ndarray, n: int, combine: Callable) -> np.ndarray:
-    """combine(values[t], values[t - n]); missing for the first n."""
-    result = np.full(len(values), np.nan)
-    if len(values) > n:
-        result[n:] = combine(values[n:], values[:-n])
-    return result
-
-
-def _volatility(n: int) -> Callable[[Bars], np.ndarray]:
-    daily = _log_return(1)
-
-    def compute(bars: Bars) -> np.ndarray:
-        # Population standard deviation by exact windows: a flat price has exactly none.
-        returns = daily(bars)
-        result = np.full(len(returns), np.nan)
-        if len(returns) > n:
-            windows = np.lib.stride_tricks.sliding_window_view(returns[1:], n)
-            result[n:] = windows.std(axis=1)
-        return result
-
-    return compute
-
-
-def _close_location(bars: Bars) -> np.ndarray:
-    spread = bars["high"] - bars["low"]
-    place = (bars["close"] - bars["low"]) / np.where(spread > 0, spread, np.nan)
-    return place - 0.5
-
-
-def _bollinger_position(bars: Bars) -> np.ndarray:
-    _, middle, _ = talib.BBANDS(bars["close"], 20, 2.0, 2.0)
-    width = 2.0 * talib.STDDEV(bars["close"], 20, 1.0)
-    # TA-Lib's running variance leaves rounding dust on a flat price: below a millionth of the
-    # price there is no band to have a position in.
-    return (bars["close"] - middle) / np.where(width > 1e-6 * middle, width, np.nan)
-
-
-def _mean(values: np.ndarray, n: int) -> np.ndarray:
-    # Exact windows again: in TA-Lib's running sum a value that left keeps its rounding there, so
-    # that a flat price has some illiquidity, and a missing value is never forgotten.
-    result = np.full(len(values), np.nan)
-    if len(values) >= n:
-        result[n - 1 :] = np.lib.stride_tricks.sliding_window_view(values, n).mean(axis=1)
-    return result
-
-
-def _positive(values: np.ndarray) -> np.ndarray:
-    return np.where(values > 0, values, np.nan)
-
-
-def _traded_value_surprise(bars: Bars) -> np.ndarray:
-    log_value = np.log(_positive(bars["traded_value_brl"]))
-    return log_value - _mean(log_value, 21)
-
-
-def _traded_value_trend(bars: Bars) -> np.ndarray:
-    log_value = np.log(_positive(bars["traded_value_brl"]))
-    return _mean(log_value, 21) - _mean(log_value, 126)
-
-
-def _illiquidity(bars: Bars) -> np.ndarray:
-    moved = np.abs(_log_return(1)(bars)) / (_positive(bars["traded_value_brl"]) / 1e6)
-    return np.log(_positive(_mean(moved, 21)))
-
-
 _RETURN_SPANS = (1, 5, 21, 63, 126, 252)
 
 _OF_A_TICKER = (
     *(
-        Feature(f"log_return_{n}d", f"ln(close[t] / close[t-{n}])", "log", n, _log_return(n))
+        Feature(f"log_return_{n}d", f"ln(close[t] / close[t-{n}])", "log", n, log_return(n))
         for n in _RETURN_SPANS
     ),
     *(
@@ -130,7 +65,7 @@ _OF_A_TICKER = (
             f"population standard deviation of log_return_1d over {n} sessions",
             "log, per session",
             n,
-            _volatility(n),
+            volatility(n),
         )
         for n in (21, 63)
     ),
@@ -139,7 +74,7 @@ _OF_A_TICKER = (
         "ln(open[t] / close[t-1])",
         "log",
         1,
-        lambda bars: np.log(bars["open"]) - _lagged(np.log(bars["close"]), 1, lambda _, then: then),
+        overnight_gap,
     ),
     Feature(
         "intraday_return",
@@ -153,7 +88,7 @@ _OF_A_TICKER = (
         "(close - low) / (high - low) - 1/2; missing if high = low",
         "fraction",
         0,
-        _close_location,
+        close_location,
     ),
     Feature("rsi_14", "TA-Lib RSI(14)", "0-100", 14, lambda bars: talib.RSI(bars["close"], 14)),
     Feature(
@@ -168,7 +103,7 @@ _OF_A_TICKER = (
         "(close - mean of 20) / (2 standard deviations of 20); missing on a flat price",
         "band widths",
         19,
-        _bollinger_position,
+        bollinger_position,
     ),
     Feature(
         "atr_14_over_close",
@@ -203,28 +138,28 @@ _OF_A_TICKER = (
         "ln(traded value) - its mean of 21",
         "log",
         20,
-        _traded_value_surprise,
+        traded_value_surprise,
     ),
     Feature(
         "traded_value_trend_21d",
         "mean of 21 of ln(traded value) - its mean of 126",
         "log",
         125,
-        _traded_value_trend,
+        traded_value_trend,
     ),
     Feature(
         "illiquidity_21d",
         "ln of the mean of 21 of |log_return_1d| / traded value in millions (Amihud 2002)",
         "log",
         21,
-        _illiquidity,
+        illiquidity,
     ),
     Feature(
         "max_return_21d",
         "largest log_return_1d of 21",
         "log",
         21,
-        lambda bars: talib.MAX(_log_return(1)(bars), 21),
+        lambda bars: talib.MAX(log_return(1)(bars), 21),
     ),
 )
 

@@ -162,7 +162,8 @@ class LstmLearner:
     ) -> Trained:
         from asset_predict_dagster.models.lstm import CLIP, save_networks
         from asset_predict_dagster.models.lstm_graph import lstm_graph
-        from asset_predict_dagster.models.lstm_training import lay_out, train_networks
+        from asset_predict_dagster.models.lstm_panel import lay_out
+        from asset_predict_dagster.models.lstm_training import train_networks
 
         self._refuse_too_little(samples, train)
         padding = max(self.knobs.block_length, 2 * self.lookback)

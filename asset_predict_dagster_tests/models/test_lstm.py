@@ -17,13 +17,8 @@ from asset_predict_dagster.dataset.windows import gather, window_index
 from asset_predict_dagster.errors import SettingsError, TrainingError
 from asset_predict_dagster.models.lstm import forecast, load_networks
 from asset_predict_dagster.models.lstm_learner import LstmLearner, LstmSettings
-from asset_predict_dagster.models.lstm_training import (
-    block_starts,
-    focal_loss,
-    inverse_frequency,
-    lay_out,
-    read_batch,
-)
+from asset_predict_dagster.models.lstm_panel import block_starts, lay_out, read_batch
+from asset_predict_dagster.models.lstm_training import focal_loss, inverse_frequency
 from asset_predict_dagster_tests.models.synthetic import planted_market, rank_ic, run_graph
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,10 @@ import dagster as dg
 import pytest
 
 from asset_predict_dagster.definitions import build_definitions
-from asset_predict_dagster.lake import Lake, content_digest
+from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
 from asset_predict_dagster.settings import Settings, load_settings
+from asset_predict_dagster.table_content import content_digest
 
 AS_OF = date(2020, 12, 30)
 

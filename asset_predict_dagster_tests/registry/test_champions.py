@@ -8,9 +8,9 @@ import pytest
 from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.evaluation.evaluate import evaluate
 from asset_predict_dagster.evaluation.forecasts import accumulate
-from asset_predict_dagster.lake import to_arrow
 from asset_predict_dagster.registry.champions import choose_champions
 from asset_predict_dagster.table_checks import broken_promises
+from asset_predict_dagster.table_content import to_arrow
 from asset_predict_dagster.tables import CHAMPIONS
 from asset_predict_dagster_tests.evaluation.forecast_rows import made_forecasts
 from asset_predict_dagster_tests.registry.trainings import trained_model
