@@ -439,7 +439,7 @@ CHAMPIONS = Table(
         Column("training_end", DAY, "last session the serving version learned from"),
         Column("bundle", TEXT, "digest of its bundle"),
     ),
-    volatile=("model_version", "candidate_version", "decision", "reason", "trained_at"),
+    volatile=("model_version", "candidate_version", "trained_at"),
 )
 
 REFUSALS = ("", "stale_quote", "illiquid")

@@ -13,8 +13,15 @@ def choose_champions(
     evaluation: pd.DataFrame,
     forecasts: pd.DataFrame,
     seed: int,
+    known: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Judge each model's challenger, promote it if the rule says so; rows of `tables.CHAMPIONS`.
+
+    Parameters
+    ----------
+    known
+        The table as it stands. A version that was trained again and came out the same keeps the
+        decision that once put it there.
 
     Raises
     ------
@@ -36,14 +43,21 @@ def choose_champions(
         if verdict.decision != "kept":
             registry.promote(challenger)
         serving = registry.serving(model)
+        decision, reason = verdict.decision, verdict.reason
+        if decision == "confirmed" and known is not None:
+            before = known[
+                (known["model"] == model) & (known["candidate_version"] == challenger.version)
+            ]
+            for row in before.itertuples():
+                decision, reason = row.decision, row.reason
         rows.append(
             {
                 "model": model,
                 "model_version": serving.version,
                 "status": "proven" if verdict.is_proven else "unproven",
                 "candidate_version": challenger.version,
-                "decision": verdict.decision,
-                "reason": verdict.reason,
+                "decision": decision,
+                "reason": reason,
                 "trained_at": serving.trained_at,
                 "training_end": pd.Timestamp(serving.training_end),
                 "bundle": serving.bundle,

@@ -87,6 +87,18 @@ def test_a_champion_trained_again_is_confirmed_and_fresh(history):
     assert set(table["trained_at"]) == {pd.Timestamp(MONDAY + timedelta(days=15))}
 
 
+def test_the_decision_that_put_a_version_there_outlives_a_training_that_changed_nothing(history):
+    first = history.train(0, seed=1, random_forest=0.3, lstm=0.0)
+    history.train(20, seed=1, random_forest=0.3, lstm=0.0)
+    again = choose_champions(
+        history.registry, MODELS, history.evaluation, history.forecasts, 1, known=first
+    )
+    assert set(again["trained_at"]) == {pd.Timestamp(MONDAY + timedelta(days=20))}
+    pd.testing.assert_frame_equal(
+        again.drop(columns="trained_at"), first.drop(columns="trained_at")
+    )
+
+
 def test_judging_twice_comes_to_the_same(history):
     """The second time the challenger is the champion: nothing but the word changes."""
     first = history.train(0, seed=1, random_forest=0.3, lstm=0.0)
