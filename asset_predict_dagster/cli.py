@@ -14,6 +14,7 @@ from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError
 from asset_predict_dagster.evaluation.evaluate import headline
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.predictions.daily import strongest
 from asset_predict_dagster.settings import Settings, load_settings
 from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, PREDICTIONS
@@ -107,6 +108,13 @@ def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.
     # Champions judged on other sessions stand in a table of their own, beside their own naive.
     for (first, last), judged in serving.groupby(["first_session", "last_session"]):
         _print_figures(console, headline(judged), first, last)
+    baselines = evaluation[
+        (evaluation["model_version"] == BASELINE_VERSION)
+        & (evaluation["metric"] == "rank_ic")
+        & (evaluation["horizon"] == ACTION_HORIZON)
+    ].dropna(subset="value")
+    orders = [f"{row.model} {row.value:.4f}" for row in baselines.itertuples()]
+    console.print(f"rank_ic of what orders without a model: {', '.join(orders)}")
     for row in champions.itertuples():
         verdict = (
             "has shown skill on these sessions"

@@ -105,7 +105,12 @@ class Lake:
         digest = digest_of(content)
         if self.exists(table) and self._last_digest(table) == digest:
             return self._written(table, changed=False)
-        self._commit(table, content, mode="overwrite", schema_mode="overwrite", digest=digest)
+        try:
+            self._commit(table, content, mode="overwrite", schema_mode="overwrite", digest=digest)
+        except CommitFailedError as error:
+            raise TableError(
+                f"table '{table.name}' was written by another run at the same moment; run again"
+            ) from error
         return self._written(table, changed=True)
 
     def insert_new(self, table: Table, frame: pd.DataFrame) -> Written:

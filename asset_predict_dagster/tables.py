@@ -129,6 +129,7 @@ INGESTED_FILES = Table(
     ("file",),
     (
         Column("file", TEXT, "name of the file"),
+        Column("origin", TEXT, "whose prices it holds: B3, or how the market was simulated"),
         Column("digest", TEXT, "BLAKE2b of its bytes; another digest means it is read again"),
         Column("kind", TEXT, "period it covers", values=("yearly", "monthly", "daily")),
         Column("generated_on", DAY, "day on which B3 generated it, from its header"),

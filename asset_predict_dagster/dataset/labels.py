@@ -5,12 +5,14 @@ the exchange. A ticker that did not trade there keeps its last price; with no tr
 the span the label is missing, and so is every label whose span reaches past the data.
 """
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import gaussian_rank
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON, HORIZONS
-from asset_predict_dagster.market.sessions import sessions_between
+from asset_predict_dagster.market.sessions import session_after, sessions_between
 from asset_predict_dagster.tables import LABELS
 
 LABEL_WIDTH = 0.5
@@ -68,6 +70,11 @@ def actions(
         dtype="str",
     )
     return named.where(np.isfinite(forward_return) & np.isfinite(threshold))
+
+
+def learned_until(training_end: date) -> date:
+    """The last session that a model trained on rows up to `training_end` knows something of."""
+    return session_after(training_end, SPAN)
 
 
 class _PriceGrid:

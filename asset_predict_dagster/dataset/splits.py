@@ -84,9 +84,20 @@ def usable_sessions(labels: pd.DataFrame, universe: pd.DataFrame) -> np.ndarray:
     ----------
     labels, universe
         Rows of the tables of those names with the same keys in the same order.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such session.
     """
     usable = universe["in_universe"].to_numpy() & labels["action"].notna().to_numpy()
-    return np.unique(labels["session"].to_numpy()[usable].astype("datetime64[D]"))
+    sessions = np.unique(labels["session"].to_numpy()[usable].astype("datetime64[D]"))
+    if len(sessions) == 0:
+        raise DatasetError(
+            f"none of {labels['session'].nunique()} sessions has a liquid ticker with a known label"
+            " (a ticker is in the universe from its 63rd session on): use a longer history"
+        )
+    return sessions
 
 
 def role_mask(

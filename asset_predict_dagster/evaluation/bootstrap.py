@@ -58,7 +58,7 @@ def interval(
     -------
     Lower and upper end; NaN where the statistic is undefined in every resample.
     """
-    values = statistic(weights @ sums)
+    values = statistic(np.einsum("rs,sk->rk", weights, sums))
     values = values[np.isfinite(values)]
     if len(values) == 0:
         return float("nan"), float("nan")

@@ -40,6 +40,13 @@ def unit_price_brl(price: pd.Series, quotation_factor: pd.Series) -> pd.Series:
     return price / quotation_factor
 
 
+def standard_lots(records: pd.DataFrame) -> pd.DataFrame:
+    """The records of papers that trade on the spot market in standard lots."""
+    return records[
+        (records["market_type"] == SPOT_MARKET) & records["bdi_code"].isin(STANDARD_LOT_SECTIONS)
+    ]
+
+
 def clean_quotes(raw_quotes: pd.DataFrame, last: date) -> pd.DataFrame:
     """Spot trades in standard lots up to `last`, R$ per share, sorted by ticker and session.
 
@@ -50,11 +57,8 @@ def clean_quotes(raw_quotes: pd.DataFrame, last: date) -> pd.DataFrame:
     MarketDataError
         If no record is left: the files hold other markets, or later sessions, only.
     """
-    kept = raw_quotes[
-        (raw_quotes["market_type"] == SPOT_MARKET)
-        & raw_quotes["bdi_code"].isin(STANDARD_LOT_SECTIONS)
-        & (raw_quotes["session"] <= pd.Timestamp(last))
-    ]
+    kept = standard_lots(raw_quotes)
+    kept = kept[kept["session"] <= pd.Timestamp(last)]
     if kept.empty:
         raise MarketDataError(
             f"raw_quotes holds {len(raw_quotes):,} records but no spot trade in standard lots up"
@@ -151,3 +155,19 @@ def impossible_prices(quotes: pd.DataFrame) -> pd.DataFrame:
         | (quotes["high"] < quotes[["open", "close"]].max(axis=1))
     )
     return quotes.loc[outside, ["ticker", "session", "open", "high", "low", "close"]]
+
+
+def unannounced_distributions(
+    quotes: pd.DataFrame, corporate_actions: pd.DataFrame
+) -> pd.DataFrame:
+    """Sessions in which B3's distribution number rose though no event is known for that day.
+
+    Columns: ticker, session, distribution_number. A dividend, split or bonus happened of which
+    `corporate_actions` knows nothing, so the adjusted return of that session is not the true one.
+    """
+    number = quotes["distribution_number"]
+    rose = (number.groupby(quotes["ticker"], sort=False).diff() > 0).to_numpy()
+    known = pd.MultiIndex.from_frame(corporate_actions[["ticker", "ex_date"]])
+    is_known = pd.MultiIndex.from_frame(quotes[["ticker", "session"]]).isin(known)
+    columns = ["ticker", "session", "distribution_number"]
+    return quotes.loc[rose & ~is_known, columns].reset_index(drop=True)

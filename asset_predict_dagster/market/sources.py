@@ -15,21 +15,32 @@ from pathlib import Path
 
 import pandas as pd
 
-from asset_predict_dagster.errors import MarketFileError
-from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.errors import MarketFileError, SettingsError
+from asset_predict_dagster.lake import Lake, Written
 from asset_predict_dagster.market.cotahist import SPOT, CotahistFile, read_cotahist
+from asset_predict_dagster.market.quotes import impossible_prices, standard_lots
+from asset_predict_dagster.market.sessions import not_sessions
 from asset_predict_dagster.tables import INGESTED_FILES, RAW_QUOTES
+
+B3 = "B3"
+"""The origin of real prices; a simulated market says how it was simulated."""
 
 _LENGTH = {"daily": 0, "monthly": 1, "yearly": 2}
 
 
 @dataclass(frozen=True)
 class Ingestion:
-    """What one look at the folder brought: the files read, and how many were known already."""
+    """What one look at the folder brought.
+
+    `new_files` and `new_records` are rows of `ingested_files` and `raw_quotes`; `n_known` files
+    were there before; `raw` and `log` say how large the two tables are now.
+    """
 
     new_files: pd.DataFrame
+    new_records: pd.DataFrame
     n_known: int
-    n_records: int
+    raw: Written
+    log: Written
 
 
 def market_files(folder: Path) -> list[Path]:
@@ -58,7 +69,9 @@ def market_files(folder: Path) -> list[Path]:
     return files
 
 
-def ingest(lake: Lake, folder: Path, markets: Collection[str] = SPOT) -> Ingestion:
+def ingest(
+    lake: Lake, folder: Path, markets: Collection[str] = SPOT, origin: str = B3
+) -> Ingestion:
     """Read every file of `folder` that is new or changed into `raw_quotes`, all or nothing.
 
     Every new file is read and checked before the first record is written, and the records go
@@ -68,28 +81,36 @@ def ingest(lake: Lake, folder: Path, markets: Collection[str] = SPOT) -> Ingesti
     ----------
     markets
         B3's market codes (TPMERC) to keep; the others are counted and left in the file.
+    origin
+        Whose prices the folder holds. A lake holds those of one origin.
 
     Raises
     ------
     MarketFileError
-        Of the first file that breaks its promise.
+        Of the first file that breaks its promise, or holds a day without trading or a price that
+        cannot be.
+    SettingsError
+        If the lake holds prices of another origin.
     """
     files = {path: _digest(path) for path in market_files(folder)}
     known = _known_files(lake)
+    _refuse_other_origin(lake, known, origin)
     digests = dict(zip(known["file"], known["digest"], strict=True))
     fresh = [path for path, digest in files.items() if digests.get(path.name) != digest]
     read = [read_cotahist(path, markets) for path in fresh]
+    for file in read:
+        _refuse_impossible(file)
 
-    log = pd.DataFrame([_log_entry(file, files[file.path]) for file in read])
+    log = pd.DataFrame([_log_entry(file, files[file.path], origin) for file in read])
     log = log if len(log) else known.head(0)
 
     chosen, emptied = _who_speaks(lake, known, list(files), read, markets)
     records = _records(chosen)
-    lake.replace_sessions(RAW_QUOTES, records, emptied)
+    raw = lake.replace_sessions(RAW_QUOTES, records, emptied)
     # Written after the records: a run killed in between reads the file again, and the same
     # sessions are replaced by themselves.
-    lake.write(INGESTED_FILES, pd.concat([known[~known["file"].isin(log["file"])], log]))
-    return Ingestion(log, n_known=len(files) - len(fresh), n_records=len(records))
+    written = lake.write(INGESTED_FILES, pd.concat([known[~known["file"].isin(log["file"])], log]))
+    return Ingestion(log, records, len(files) - len(fresh), raw, written)
 
 
 def _digest(path: Path) -> str:
@@ -106,10 +127,39 @@ def _known_files(lake: Lake) -> pd.DataFrame:
     return pd.DataFrame(columns=INGESTED_FILES.column_names)
 
 
-def _log_entry(file: CotahistFile, digest: str) -> dict:
+def _refuse_other_origin(lake: Lake, known: pd.DataFrame, origin: str) -> None:
+    others = set(known["origin"]) - {origin}
+    if others:
+        raise SettingsError(
+            f"the lake {lake.root} holds prices of {others.pop()}, and these would be of {origin}:"
+            " models and outcomes of one market mean nothing in another; choose another"
+            " ASSET_PREDICT_DATA, or go back to the source it was made with"
+        )
+
+
+def _refuse_impossible(file: CotahistFile) -> None:
+    strange = not_sessions(file.records["session"])
+    if len(strange):
+        raise MarketFileError(
+            f"{file.path} holds quotes of {strange['day'].iloc[0]:%Y-%m-%d}, a day on which B3 did"
+            " not trade; download it again"
+        )
+    broken = impossible_prices(standard_lots(file.records))
+    if len(broken):
+        first = broken.iloc[0]
+        raise MarketFileError(
+            f"{file.path}: {first['ticker']} on {first['session']:%Y-%m-%d}: expected"
+            f" 0 < low ≤ open, close ≤ high, found open {first['open']}, high {first['high']},"
+            f" low {first['low']}, close {first['close']} ({len(broken)} such records);"
+            " download it again"
+        )
+
+
+def _log_entry(file: CotahistFile, digest: str, origin: str) -> dict:
     sessions = file.records["session"]
     return {
         "file": file.path.name,
+        "origin": origin,
         "digest": digest,
         "kind": file.kind,
         "generated_on": pd.Timestamp(file.generated_on),

@@ -17,12 +17,14 @@ import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from asset_predict_dagster.dataset.labels import learned_until
 from asset_predict_dagster.dataset.samples import Samples
 from asset_predict_dagster.dataset.windows import gather, window_index
 from asset_predict_dagster.errors import BundleError
@@ -67,6 +69,11 @@ class Bundle:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         return onnxruntime.InferenceSession(self.onnx, options, providers=["CPUExecutionProvider"])
+
+    @property
+    def learned_until(self) -> date:
+        """The last session it knows something of; what it says of earlier ones is hindsight."""
+        return learned_until(date.fromisoformat(self.card["training_sessions"][1]))
 
     @property
     def calibration(self) -> Calibration:
@@ -123,6 +130,11 @@ def write_bundle(folder: Path, trained: Trained, card: dict[str, Any]) -> str:
     """Write a bundle under `folder` in one step and return its digest.
 
     An equal bundle that is there already is left alone; a damaged one makes room for it.
+
+    Raises
+    ------
+    BundleError
+        If the folder cannot be written.
     """
     files = {
         trained.native_name: trained.native,
@@ -134,7 +146,7 @@ def write_bundle(folder: Path, trained: Trained, card: dict[str, Any]) -> str:
     target = folder / digest
     if _is_whole(folder, digest):
         return digest
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare_folder(folder)
     workplace = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     try:
         beside = workplace / digest
@@ -151,6 +163,17 @@ def write_bundle(folder: Path, trained: Trained, card: dict[str, Any]) -> str:
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
     return digest
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder of bundles, or raise `BundleError`: better before a training than after."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(
+            f"bundles cannot be written to {folder}: {error.strerror}; point ASSET_PREDICT_DATA at"
+            " a folder that can"
+        ) from error
 
 
 def _is_whole(folder: Path, digest: str) -> bool:

@@ -17,7 +17,7 @@ from asset_predict_dagster.dataset.samples import ACTION_HORIZON, ACTIONS, HORIZ
 from asset_predict_dagster.dataset.splits import role_mask
 from asset_predict_dagster.errors import TrainingError
 from asset_predict_dagster.models.base import Learner, Trained
-from asset_predict_dagster.models.bundle import run_graph, write_bundle
+from asset_predict_dagster.models.bundle import prepare_folder, run_graph, write_bundle
 from asset_predict_dagster.models.calibration import Calibration, fit_calibration
 
 _REALISED = [f"realised_return_{h}d" for h in HORIZONS]
@@ -65,6 +65,7 @@ def train(
     TrainingError
         If a fold has no labelled row, or the learner cannot be fitted.
     """
+    prepare_folder(bundles)
     labelled = samples.is_labelled & labels[_REALISED].notna().all(axis=1).to_numpy()
     rows = {
         role: role_mask(samples.sessions, samples.session_codes, folds, role) & labelled

@@ -7,7 +7,11 @@ import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.dataset.splits import too_close_roles
-from asset_predict_dagster.market.quotes import impossible_prices, unexplained_jumps
+from asset_predict_dagster.market.quotes import (
+    impossible_prices,
+    unannounced_distributions,
+    unexplained_jumps,
+)
 from asset_predict_dagster.market.sessions import not_sessions
 from asset_predict_dagster.pipeline.resources import LakeTables
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
@@ -64,6 +68,19 @@ def jumps_are_explained(quotes: pd.DataFrame) -> dg.AssetCheckResult:
     return _verdict(unexplained_jumps(quotes), severity=dg.AssetCheckSeverity.WARN)
 
 
+@dg.asset_check(asset="quotes", additional_ins={"corporate_actions": dg.AssetIn()})
+def distributions_are_known(
+    quotes: pd.DataFrame, corporate_actions: pd.DataFrame
+) -> dg.AssetCheckResult:
+    """Each step of B3's distribution number has a corporate action on its day.
+
+    A warning: where one is missing, a dividend or a split is taken for a fall of the price. Put
+    the events into the file corporate_actions.csv beside the quotes.
+    """
+    unknown = unannounced_distributions(quotes, corporate_actions)
+    return _verdict(unknown, severity=dg.AssetCheckSeverity.WARN)
+
+
 @dg.asset_check(asset="folds", blocking=True)
 def roles_are_purged(folds: pd.DataFrame) -> dg.AssetCheckResult:
     """At least the labels' span and the embargo lie between two roles, in sessions."""
@@ -81,6 +98,7 @@ CHECKS: list[dg.AssetChecksDefinition] = [
     prices_are_possible,
     sessions_are_real,
     jumps_are_explained,
+    distributions_are_known,
     roles_are_purged,
     targets_are_sessions,
 ]

@@ -64,7 +64,7 @@ def describe(table: Table, frame: pd.DataFrame, written: Written) -> dict[str, A
 def preview(table: Table, frame: pd.DataFrame) -> str:
     """The last rows as a Markdown table; the first columns of a wide one."""
     if frame.empty:
-        return f"no rows yet: {table.row}"
+        return "no new rows"
     names = table.column_names[:_PREVIEW_COLUMNS]
     return frame[names].tail(_PREVIEW_ROWS).to_markdown(index=False, floatfmt=".5g")
 

@@ -6,7 +6,7 @@ import pandas as pd
 from asset_predict_dagster.market.corporate_actions import read_corporate_actions
 from asset_predict_dagster.market.sources import ingest
 from asset_predict_dagster.pipeline.failures import says_why
-from asset_predict_dagster.pipeline.metadata import column_schema
+from asset_predict_dagster.pipeline.metadata import describe
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, MarketFiles
 from asset_predict_dagster.tables import INGESTED_FILES, RAW_QUOTES
 
@@ -38,28 +38,21 @@ def market_records(
     """Read the files that are new or changed since the last time."""
     market_files.land(clock.last_session())
     tables = lake.open()
-    ingestion = ingest(tables, market_files.path)
-    new_files = ingestion.new_files.tail(20)
-    records = dg.MaterializeResult(
-        RAW_QUOTES.name,
-        metadata={
-            "new_files": len(ingestion.new_files),
-            "files_known_already": ingestion.n_known,
-            "records_written": ingestion.n_records,
-            "delta_version": tables.version(RAW_QUOTES),
-            "dagster/column_schema": column_schema(RAW_QUOTES),
-        },
+    ingestion = ingest(tables, market_files.path, origin=market_files.origin)
+    records = describe(RAW_QUOTES, ingestion.new_records, ingestion.raw)
+    files = describe(INGESTED_FILES, ingestion.new_files, ingestion.log)
+    return (
+        dg.MaterializeResult(
+            RAW_QUOTES.name,
+            metadata={
+                **records,
+                "new_files": len(ingestion.new_files),
+                "files_known_already": ingestion.n_known,
+                "records_written": len(ingestion.new_records),
+            },
+        ),
+        dg.MaterializeResult(INGESTED_FILES.name, metadata=files),
     )
-    files = dg.MaterializeResult(
-        INGESTED_FILES.name,
-        metadata={
-            "new_files": dg.MetadataValue.md(
-                new_files.to_markdown(index=False) if len(new_files) else "no new file"
-            ),
-            "dagster/column_schema": column_schema(INGESTED_FILES),
-        },
-    )
-    return records, files
 
 
 @dg.asset(group_name="raw", deps=[RAW_QUOTES.name], kinds={"deltalake", "pandas"}, owners=OWNERS)

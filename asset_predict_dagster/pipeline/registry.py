@@ -5,7 +5,7 @@ import pandas as pd
 
 from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
 from asset_predict_dagster.pipeline.failures import says_why
-from asset_predict_dagster.pipeline.resources import LakeTables, Models
+from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.registry.champions import choose_champions
 from asset_predict_dagster.tables import CHAMPIONS
 
@@ -16,6 +16,7 @@ def champions(
     context: dg.AssetExecutionContext,
     lake: LakeTables,
     models: Models,
+    clock: Clock,
     evaluation: pd.DataFrame,
     forecasts_out_of_sample: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -26,6 +27,7 @@ def champions(
         evaluation,
         forecasts_out_of_sample,
         models.seed,
+        clock.last_session(),
         known=lake.open().read_if_made(CHAMPIONS),
     )
     for row in table.itertuples():

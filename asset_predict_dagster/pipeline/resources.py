@@ -11,6 +11,7 @@ import dagster as dg
 from asset_predict_dagster.errors import SettingsError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sessions import last_closed_session
+from asset_predict_dagster.market.sources import B3
 from asset_predict_dagster.models.bundle import Bundle, load_bundle
 from asset_predict_dagster.registry.store import Registry
 
@@ -65,6 +66,16 @@ class MarketFiles(dg.ConfigurableResource):
     @property
     def path(self) -> Path:
         return Path(self.folder)
+
+    @property
+    def origin(self) -> str:
+        """Whose prices they are: a lake holds those of one origin."""
+        if self.simulation_seed < 0:
+            return B3
+        return (
+            f"a market simulated with seed {self.simulation_seed},"
+            f" signal strength {self.signal_strength:g}"
+        )
 
 
 class Models(dg.ConfigurableResource):

@@ -1,18 +1,23 @@
 """Sensors: a model that is stale or missing is trained again, once."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
-from asset_predict_dagster.pipeline.jobs import retrain
+from asset_predict_dagster.pipeline.jobs import complete_pipeline, retrain
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.health import model_health
 from asset_predict_dagster.tables import CHAMPIONS
 
 _MINUTE = 60
+_TRAINING_JOBS = (retrain.name, complete_pipeline.name)
+
+ABANDONED_AFTER = timedelta(hours=4)
+"""A run unfinished for so long has lost its process; `dagster.yaml` gives it up as well."""
+
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -31,13 +36,22 @@ _UNFINISHED = [
 def retrain_stale_models(
     context: dg.SensorEvaluationContext, lake: LakeTables, models: Models, clock: Clock
 ) -> dg.RunRequest | dg.SkipReason:
-    """At most one request a day, and none while a `retrain` is queued or running."""
-    unfinished = context.instance.get_run_records(
-        dg.RunsFilter(job_name=retrain.name, statuses=_UNFINISHED), limit=1
-    )
-    if unfinished:
-        return dg.SkipReason(f"retrain {unfinished[0].dagster_run.run_id} is not finished")
+    """At most one request a day, and none while a run that trains is queued or running."""
+    training = _unfinished_training(context.instance)
+    if training is not None:
+        return dg.SkipReason(f"{training.job_name} {training.run_id} is not finished")
     return retrain_request(lake.open(), clock.now(), models.stale_after_days)
+
+
+def _unfinished_training(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    # Runs are stamped by the machine's clock, whatever session it is made to believe in.
+    alive = dg.RunsFilter(statuses=_UNFINISHED, created_after=datetime.now(UTC) - ABANDONED_AFTER)
+    models = {dg.AssetKey(f"{model}_model") for model in MODEL_NAMES}
+    for record in instance.get_run_records(alive):
+        run = record.dagster_run
+        if run.job_name in _TRAINING_JOBS or models & (run.asset_selection or set()):
+            return run
+    return None
 
 
 def retrain_request(

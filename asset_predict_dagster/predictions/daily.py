@@ -6,7 +6,7 @@ universe or has stood still for the whole of the trailing window.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from asset_predict_dagster.dataset.samples import (
     HORIZONS,
     build_samples,
 )
+from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.market.sessions import session_after
 from asset_predict_dagster.market.universe import FORECAST_CLASSES
 from asset_predict_dagster.models.bundle import Bundle
@@ -53,9 +54,16 @@ def predict_last_session(
         Rows of the tables of those names, with the same keys in the same order.
     created_at
         The clock, aware.
+
+    Raises
+    ------
+    RegistryError
+        If a champion has learned from sessions after the one it would predict.
     """
     sessions = np.unique(quotes["session"].to_numpy())
     session = sessions[-1]
+    for champion in champions:
+        _refuse_hindsight(champion, pd.Timestamp(session).date())
     recent = (quotes["session"] >= sessions[-RECENT_SESSIONS:][0]).to_numpy()
     lookback = max(champion.bundle.card["lookback"] for champion in champions)
     needed = (features["session"] >= sessions[-max(lookback, RECENT_SESSIONS) :][0]).to_numpy()
@@ -94,6 +102,15 @@ def predict_last_session(
             table["price_high"] = last * (1 + _place(said.highs[:, step], order))
             parts.append(table)
     return pd.concat(parts, ignore_index=True)[PREDICTIONS.column_names]
+
+
+def _refuse_hindsight(champion: Serving, session: date) -> None:
+    if champion.bundle.learned_until > session:
+        raise RegistryError(
+            f"version {champion.version} of {champion.model} has learned from sessions up to"
+            f" {champion.bundle.learned_until}, so what it says at the close of {session} would be"
+            " hindsight; run complete_pipeline or retrain as of that session"
+        )
 
 
 def strongest(predictions: pd.DataFrame, n: int = 10) -> pd.DataFrame:

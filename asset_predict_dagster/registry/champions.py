@@ -1,7 +1,10 @@
 """Champions: the rule applied to every model, and what came of it as a table."""
 
+from datetime import date
+
 import pandas as pd
 
+from asset_predict_dagster.dataset.labels import learned_until
 from asset_predict_dagster.registry.promotion import decide
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.tables import CHAMPIONS
@@ -13,12 +16,16 @@ def choose_champions(
     evaluation: pd.DataFrame,
     forecasts: pd.DataFrame,
     seed: int,
+    last_session: date,
     known: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Judge each model's challenger, promote it if the rule says so; rows of `tables.CHAMPIONS`.
 
     Parameters
     ----------
+    last_session
+        The session that has just closed. A champion that has learned from later ones (the clock
+        was moved back) counts as none.
     known
         The table as it stands. A version that was trained again and came out the same keeps the
         decision that once put it there.
@@ -32,6 +39,8 @@ def choose_champions(
     for model in models:
         challenger = registry.challenger(model)
         champion = registry.champion(model)
+        if champion and learned_until(date.fromisoformat(champion.training_end)) > last_session:
+            champion = None
         verdict = decide(
             model,
             challenger.version,

@@ -7,7 +7,9 @@ trained last, `champion` the one that serves.
 
 import logging
 import os
+import tempfile
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,23 +167,13 @@ class Registry:
             raise
 
     def _client(self):
-        # MLflow takes seconds to import; the code location must load without it. It calls home
-        # unless told not to before that.
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        with warnings.catch_warnings():
-            # mlflow 3.17 maps a relation in a way that SQLAlchemy 2.1 deprecates.
-            warnings.filterwarnings("ignore", message="The ``noload`` loader strategy")
-            from mlflow import MlflowClient
-            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
+        mlflow = _mlflow()
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        address = f"sqlite:///{self.database.resolve()}"
         if not self.database.exists():
-            self.database.parent.mkdir(parents=True, exist_ok=True)
-            # A client would give the default experiment the absolute path of the working folder.
-            SqlAlchemyStore(address, _ARTIFACTS)
-        return MlflowClient(tracking_uri=address, registry_uri=address)
+            _create_database(self.database)
+        address = f"sqlite:///{self.database.resolve()}"
+        return mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
 
     def _experiment(self) -> str:
         client = self._client()
@@ -189,6 +181,40 @@ class Registry:
         if found is not None:
             return found.experiment_id
         return client.create_experiment(_EXPERIMENT, artifact_location=_ARTIFACTS)
+
+
+def _mlflow() -> Any:
+    """MLflow, imported when it is first needed: it takes seconds.
+
+    It calls home unless told not to before, and its store maps a relation in a way that
+    SQLAlchemy 2.1 deprecates.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The ``noload`` loader strategy")
+        import mlflow
+        import mlflow.store.tracking.sqlalchemy_store
+    return mlflow
+
+
+def _create_database(database: Path) -> None:
+    """Make MLflow's schema beside and put it in place in one step: fresh stores race."""
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RegistryError(
+            f"the registry {database} cannot be written: {error.strerror}; point"
+            " ASSET_PREDICT_DATA at a folder that can"
+        ) from error
+    with tempfile.TemporaryDirectory(prefix=".creating-", dir=database.parent) as beside:
+        fresh = Path(beside) / database.name
+        # Without artefacts of its own a store would note the absolute path of the working folder.
+        store = _mlflow().store.tracking.sqlalchemy_store.SqlAlchemyStore(
+            f"sqlite:///{fresh.resolve()}", _ARTIFACTS
+        )
+        store.engine.dispose()
+        with suppress(FileExistsError):  # another process was faster, and its database is as good
+            os.link(fresh, database)
 
 
 def _log_training(client: Any, run_id: str, trained: TrainedModel) -> None:

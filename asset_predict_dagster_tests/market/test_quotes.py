@@ -16,6 +16,7 @@ from asset_predict_dagster.market.quotes import (
     adjust,
     clean_quotes,
     impossible_prices,
+    unannounced_distributions,
     unexplained_jumps,
     unit_price_brl,
 )
@@ -351,3 +352,20 @@ def test_of_twelve_real_years_two_jumps_are_unexplained():
     assert list(named) == [("AMER3", "2023-01-12"), ("UGPA3", "2021-06-28")]
     assert jumps["adjusted_return"].tolist() == pytest.approx([-0.77, 1.19], abs=0.01)
     assert broken_promises(QUOTES, table).empty
+
+
+def test_a_distribution_that_no_event_explains_is_named():
+    quotes = pd.DataFrame(
+        {
+            "ticker": ["ZZAA3"] * 4 + ["ZZBB3"],
+            "session": pd.to_datetime(
+                ["2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05", "2024-01-05"]
+            ),
+            "distribution_number": [100, 101, 101, 102, 7],
+        }
+    )
+    events = pd.DataFrame({"ticker": ["ZZAA3"], "ex_date": pd.to_datetime(["2024-01-03"])})
+    unknown = unannounced_distributions(quotes, events)
+    assert unknown["session"].dt.day.tolist() == [5]
+    assert unknown["ticker"].tolist() == ["ZZAA3"]
+    assert len(unannounced_distributions(quotes, events.head(0))) == 2

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asset_predict_dagster.errors import MarketFileError
+from asset_predict_dagster.errors import MarketFileError, SettingsError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.cotahist import read_cotahist
 from asset_predict_dagster.market.cotahist_layout import FIELDS
@@ -129,10 +129,10 @@ def test_what_was_read_of_each_file_is_logged(lake, folder):
         made_on=date(2019, 1, 5),
     )
     ingestion = ingest(lake, folder)
-    assert (len(ingestion.new_files), ingestion.n_known, ingestion.n_records) == (1, 0, 2)
+    assert (len(ingestion.new_files), ingestion.n_known, len(ingestion.new_records)) == (1, 0, 2)
     log = lake.read(INGESTED_FILES)
     assert broken_promises(INGESTED_FILES, log).empty
-    [entry] = log.drop(columns="digest").to_dict("records")
+    [entry] = log.drop(columns=["digest", "origin"]).to_dict("records")
     assert entry == {
         "file": "COTAHIST_M012019.ZIP",
         "kind": "monthly",
@@ -155,12 +155,41 @@ def test_other_markets_are_left_in_the_file_unless_asked_for(lake, folder):
 
 def test_files_without_a_record_of_the_market_make_tables_without_rows(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 0.5, "ZZAAA10", CALL)])
-    assert ingest(lake, folder).n_records == 0
+    assert len(ingest(lake, folder).new_records) == 0
     assert lake.read(RAW_QUOTES).empty
     assert lake.read(INGESTED_FILES)["n_kept"].tolist() == [0]
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 10.0)])
     ingest(lake, folder)
     assert closes_in(lake) == {(3, "ZZAA3"): 10.0}
+
+
+# What cannot be
+
+
+def test_a_day_on_which_b3_did_not_trade_refuses_its_file(lake, folder):
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
+    put(folder, "COTAHIST_D06012019.TXT", [record(6, 10.0)])
+    with pytest.raises(MarketFileError, match=r"D06012019.TXT holds quotes of 2019-01-06, a day"):
+        ingest(lake, folder)
+    assert versions(lake) == (None, None)
+
+
+def test_a_price_that_cannot_be_refuses_its_file(lake, folder):
+    prices = {"bdi_code": "02", "open": 10.0, "high": 10.5, "low": 9.5}
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0) | prices])
+    put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0) | prices])
+    with pytest.raises(MarketFileError, match=r"D03012019.TXT: ZZAA3 on 2019-01-03: expected 0 < "):
+        ingest(lake, folder)
+    assert versions(lake) == (None, None)
+
+
+def test_one_lake_holds_the_prices_of_one_origin(lake, folder):
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
+    ingest(lake, folder)
+    before = versions(lake)
+    with pytest.raises(SettingsError, match="holds prices of B3, and these would be of a market"):
+        ingest(lake, folder, origin="a market simulated with seed 7, signal strength 0.08")
+    assert versions(lake) == before
 
 
 # Again
@@ -172,7 +201,7 @@ def test_the_same_files_again_change_nothing(lake, folder):
     ingest(lake, folder)
     before = versions(lake)
     again = ingest(lake, folder)
-    assert (len(again.new_files), again.n_known, again.n_records) == (0, 2, 0)
+    assert (len(again.new_files), again.n_known, len(again.new_records)) == (0, 2, 0)
     assert versions(lake) == before
 
 
@@ -182,7 +211,7 @@ def test_a_new_file_is_read_and_the_known_ones_are_not(lake, folder):
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)])
     ingestion = ingest(lake, folder)
     assert ingestion.new_files["file"].tolist() == ["COTAHIST_D03012019.TXT"]
-    assert (ingestion.n_known, ingestion.n_records) == (1, 1)
+    assert (ingestion.n_known, len(ingestion.new_records)) == (1, 1)
     assert closes_in(lake) == {(2, "ZZAA3"): 10.0, (3, "ZZAA3"): 11.0}
 
 
@@ -192,7 +221,7 @@ def test_a_corrected_file_replaces_its_records(lake, folder):
     ingest(lake, folder)
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.5)])
     ingestion = ingest(lake, folder)
-    assert (len(ingestion.new_files), ingestion.n_known, ingestion.n_records) == (1, 1, 1)
+    assert (len(ingestion.new_files), ingestion.n_known, len(ingestion.new_records)) == (1, 1, 1)
     assert closes_in(lake) == {(2, "ZZAA3"): 10.5, (3, "ZZAA3"): 11.0}
     assert len(lake.read(INGESTED_FILES)) == 2
 

@@ -80,3 +80,30 @@ def test_without_a_champion_nothing_is_predicted_and_the_run_says_what_to_do(tmp
     ]
     assert "table 'champions' has not been made yet" in failure.step_failure_data.error.message
     assert not place.lake.exists(PREDICTIONS)
+
+
+def test_a_clock_moved_back_is_not_answered_with_hindsight(finished: Workplace, tmp_path):
+    """The champion was trained on what came after that session."""
+    shutil.copytree(finished.settings.data, tmp_path / "data")
+    place = new_workplace(tmp_path)
+    before = len(place.lake.read(PREDICTIONS))
+    result = place.run("daily_prediction", as_of=date(2020, 6, 30))
+    (failure,) = result.get_step_failure_events()
+    assert failure.step_key == "predictions"
+    assert "would be hindsight" in failure.step_failure_data.user_failure_data.description
+    assert len(place.lake.read(PREDICTIONS)) == before
+
+
+def test_another_market_does_not_enter_the_same_lake(finished: Workplace, tmp_path):
+    shutil.copytree(finished.settings.data, tmp_path / "data")
+    place = new_workplace(tmp_path)
+    before = place.versions()
+    result = place.run(
+        "daily_prediction", source="cotahist", cotahist_folder=place.settings.landing
+    )
+    (failure,) = result.get_step_failure_events()
+    assert failure.step_key == "market_records"
+    assert "holds prices of a market simulated with seed 42, signal strength 0.3" in (
+        failure.step_failure_data.user_failure_data.description
+    )
+    assert place.versions() == before

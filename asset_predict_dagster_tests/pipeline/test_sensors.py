@@ -73,12 +73,23 @@ def test_the_same_day_never_asks_twice_and_the_next_day_asks_again(
     assert morning == evening != tomorrow
 
 
-def test_an_unfinished_training_is_waited_for(finished: Workplace, trained_at: datetime, tmp_path):
+@pytest.mark.parametrize("job", ["retrain", "complete_pipeline"])
+def test_an_unfinished_training_is_waited_for(
+    finished: Workplace, trained_at: datetime, tmp_path, job: str
+):
     busy = Workplace(finished.settings, dg.DagsterInstance.local_temp(str(tmp_path)))
-    busy.instance.add_run(dg.DagsterRun(job_name="retrain", status=dg.DagsterRunStatus.STARTED))
+    busy.instance.add_run(dg.DagsterRun(job_name=job, status=dg.DagsterRunStatus.STARTED))
     skipped = Watch(busy).at(trained_at + timedelta(days=20))
     assert isinstance(skipped, dg.SkipReason)
     assert "is not finished" in skipped.skip_message
+
+
+def test_a_daily_prediction_is_not_waited_for(finished: Workplace, trained_at: datetime, tmp_path):
+    busy = Workplace(finished.settings, dg.DagsterInstance.local_temp(str(tmp_path)))
+    busy.instance.add_run(
+        dg.DagsterRun(job_name="daily_prediction", status=dg.DagsterRunStatus.STARTED)
+    )
+    assert isinstance(Watch(busy).at(trained_at + timedelta(days=20)), dg.RunRequest)
 
 
 def test_a_missing_model_is_asked_for_as_soon_as_there_are_features(finished: Workplace, tmp_path):

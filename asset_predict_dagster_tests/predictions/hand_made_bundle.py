@@ -23,6 +23,7 @@ def _bundle(model: str, lookback: int, onnx_graph: bytes) -> Bundle:
             "model": model,
             "feature_names": list(FEATURES),
             "lookback": lookback,
+            "training_sessions": ["2018-01-02", "2018-06-29"],
             "horizons": list(HORIZONS),
             "actions": list(ACTIONS),
             "calibration": {

@@ -1,5 +1,6 @@
 """What is served is what was measured, and a ticker nobody can forecast is refused by name."""
 
+import dataclasses
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from asset_predict_dagster.dataset.features import compute_features
 from asset_predict_dagster.dataset.samples import ACTIONS, HORIZONS
+from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.evaluation.forecasts import forecast_test_sessions
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sessions import session_after
@@ -266,3 +268,18 @@ def test_the_strongest_are_those_expected_to_move_most_up_or_down(predictions):
     assert len(strongest(predictions, n=10_000)) == len(forecast)
     falling = predictions.assign(expected_return=-predictions["expected_return"])
     assert strongest(falling, n=10).index.tolist() == table.index.tolist()
+
+
+def test_a_champion_that_knows_the_future_of_the_session_is_refused(champions):
+    """Its labels reach six sessions beyond the last session it was trained on."""
+    market = market_as_of(BEFORE_CARNIVAL)
+    for training_end, is_refused in (("2020-02-13", False), ("2020-02-14", True)):
+        card = {**champions[0].bundle.card, "training_sessions": ["2018-01-02", training_end]}
+        bundle = dataclasses.replace(champions[0].bundle, card=card)
+        asked = [dataclasses.replace(champions[0], bundle=bundle)]
+        if is_refused:
+            with pytest.raises(RegistryError, match="would be hindsight"):
+                predict(asked, market)
+        else:
+            assert bundle.learned_until == BEFORE_CARNIVAL
+            assert len(predict(asked, market))

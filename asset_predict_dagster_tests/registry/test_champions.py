@@ -1,6 +1,6 @@
 """The table of champions says who serves, since when, and why, and the registry agrees."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -17,6 +17,7 @@ from asset_predict_dagster_tests.registry.trainings import trained_model
 
 MONDAY = datetime(2024, 1, 8, 12, tzinfo=UTC)
 MODELS = ("random_forest", "lstm")
+LAST_SESSION = date(2024, 3, 1)
 
 
 class History:
@@ -36,7 +37,9 @@ class History:
         fresh = made_forecasts({(model, versions[model]): skill[model] for model in MODELS})
         self.forecasts = accumulate(self.forecasts, fresh)
         self.evaluation = accumulate(self.evaluation, evaluate(fresh, seed=1))
-        return choose_champions(self.registry, MODELS, self.evaluation, self.forecasts, seed=1)
+        return choose_champions(
+            self.registry, MODELS, self.evaluation, self.forecasts, 1, LAST_SESSION
+        )
 
 
 @pytest.fixture
@@ -91,7 +94,7 @@ def test_the_decision_that_put_a_version_there_outlives_a_training_that_changed_
     first = history.train(0, seed=1, random_forest=0.3, lstm=0.0)
     history.train(20, seed=1, random_forest=0.3, lstm=0.0)
     again = choose_champions(
-        history.registry, MODELS, history.evaluation, history.forecasts, 1, known=first
+        history.registry, MODELS, history.evaluation, history.forecasts, 1, LAST_SESSION, first
     )
     assert set(again["trained_at"]) == {pd.Timestamp(MONDAY + timedelta(days=20))}
     pd.testing.assert_frame_equal(
@@ -102,11 +105,27 @@ def test_the_decision_that_put_a_version_there_outlives_a_training_that_changed_
 def test_judging_twice_comes_to_the_same(history):
     first = history.train(0, seed=1, random_forest=0.3, lstm=0.0)
     again = choose_champions(
-        history.registry, MODELS, history.evaluation, history.forecasts, 1, known=first
+        history.registry, MODELS, history.evaluation, history.forecasts, 1, LAST_SESSION, first
     )
     pd.testing.assert_frame_equal(again, first)
 
 
 def test_a_model_never_trained_has_no_champion_to_choose(registry):
     with pytest.raises(RegistryError, match="'lstm' has not been trained yet"):
-        choose_champions(registry, ("lstm",), pd.DataFrame(), pd.DataFrame(), seed=1)
+        choose_champions(registry, ("lstm",), pd.DataFrame(), pd.DataFrame(), 1, LAST_SESSION)
+
+
+def test_a_champion_that_has_learned_from_later_sessions_counts_as_none(history):
+    """The clock was moved back: what serves then must not know what comes after."""
+    history.train(0, seed=1, random_forest=0.3, lstm=0.3)
+    challengers = {model: history.registry.challenger(model) for model in MODELS}
+    assert {v.training_end for v in challengers.values()} == {"2024-01-05"}
+    table = choose_champions(
+        history.registry, MODELS, history.evaluation, history.forecasts, 1, date(2024, 1, 12)
+    )
+    assert set(table["decision"]) == {"promoted"}
+    assert table["reason"].str.startswith("first champion").all()
+    table = choose_champions(
+        history.registry, MODELS, history.evaluation, history.forecasts, 1, date(2024, 1, 15)
+    )
+    assert set(table["decision"]) == {"confirmed"}
