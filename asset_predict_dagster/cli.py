@@ -114,7 +114,7 @@ def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.
         & (evaluation["horizon"] == ACTION_HORIZON)
     ].dropna(subset="value")
     orders = [f"{row.model} {row.value:.4f}" for row in baselines.itertuples()]
-    console.print(f"rank_ic of what orders without a model: {', '.join(orders)}")
+    console.print(f"Rank IC without a model: {', '.join(orders)}")
     for row in champions.itertuples():
         verdict = (
             "has shown skill on these sessions"
