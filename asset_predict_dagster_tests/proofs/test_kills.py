@@ -76,7 +76,9 @@ def test_a_run_killed_at_any_stage_is_made_good_by_the_next(
     assert contents(tmp_path) == undisturbed
 
 
-def test_two_first_runs_at_once_both_come_to_the_end(undisturbed: dict[str, str], tmp_path: Path):
+def test_two_first_runs_at_once_leave_what_one_alone_leaves(
+    undisturbed: dict[str, str], tmp_path: Path
+):
     runs = [subprocess.Popen(COMMAND, env=environment(tmp_path), cwd=tmp_path) for _ in range(2)]
     assert sorted(run.wait(timeout=600) for run in runs)[0] == 0
     subprocess.run(COMMAND, env=environment(tmp_path), cwd=tmp_path, check=True, timeout=300)
