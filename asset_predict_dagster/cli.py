@@ -105,16 +105,21 @@ def _print_predictions(
 def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.DataFrame) -> None:
     serving = evaluation.merge(champions[["model", "model_version"]])
     serving = serving[serving["horizon"] == ACTION_HORIZON]
-    # Champions judged on other sessions stand in a table of their own, beside their own naive.
-    for (first, last), judged in serving.groupby(["first_session", "last_session"]):
-        _print_figures(console, headline(judged), first, last)
     baselines = evaluation[
         (evaluation["model_version"] == BASELINE_VERSION)
         & (evaluation["metric"] == "rank_ic")
         & (evaluation["horizon"] == ACTION_HORIZON)
     ].dropna(subset="value")
-    orders = [f"{row.model} {row.value:.4f}" for row in baselines.itertuples()]
-    console.print(f"Rank IC without a model: {', '.join(orders)}")
+    # Champions judged on other sessions stand in a table of their own, beside their own naive.
+    for (first, last), judged in serving.groupby(["first_session", "last_session"]):
+        _print_figures(console, headline(judged), first, last)
+        orders = [
+            f"{row.model} {row.value:.4f}"
+            for row in baselines.itertuples()
+            if (row.first_session, row.last_session) == (first, last)
+        ]
+        if orders:
+            console.print(f"Rank IC without a model: {', '.join(orders)}")
     for row in champions.itertuples():
         verdict = (
             "has shown skill on these sessions"

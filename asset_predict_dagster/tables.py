@@ -283,7 +283,7 @@ FEATURES = Table(
     (TICKER, SESSION),  # the catalogue in dataset/features.py adds a column per feature
 )
 
-_HORIZONS = (1, 2, 3, 4, 5)
+HORIZONS = (1, 2, 3, 4, 5)
 
 LABELS = Table(
     "labels",
@@ -301,7 +301,7 @@ LABELS = Table(
                 required=False,
                 minimum=-1.0,
             )
-            for h in _HORIZONS
+            for h in HORIZONS
         ),
         *(
             Column(
@@ -312,7 +312,7 @@ LABELS = Table(
                 required=False,
                 minimum=-1.0,
             )
-            for h in _HORIZONS
+            for h in HORIZONS
         ),
         *(
             Column(
@@ -322,7 +322,7 @@ LABELS = Table(
                 "standard normal quantile",
                 required=False,
             )
-            for h in _HORIZONS
+            for h in HORIZONS
         ),
         Column(
             "action",

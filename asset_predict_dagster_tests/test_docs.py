@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from asset_predict_dagster.dataset.features import CATALOGUE
 from asset_predict_dagster.settings import Settings
 from asset_predict_dagster.tables import TABLES
 
@@ -31,6 +32,10 @@ def test_the_readme_lists_every_setting_and_no_other():
     text = (ROOT / "README.md").read_text()
     listed = set(re.findall(r"^\| `([A-Z_]+)` \|", text, flags=re.MULTILINE))
     assert listed == {field.alias for field in Settings.model_fields.values()}
+
+
+def test_the_readme_counts_the_features_right():
+    assert f"{len(CATALOGUE)} scale-free columns" in (ROOT / "README.md").read_text()
 
 
 def test_every_make_target_the_readme_names_exists():

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from asset_predict_dagster import tables
 from asset_predict_dagster.market.sessions import sessions_between
 
-ACTIONS = ("buy", "hold", "sell")
+ACTIONS = tables.ACTION_NAMES
 """The classes of the action head, in the order of every probability array."""
 
-HORIZONS = (1, 2, 3, 4, 5)
+HORIZONS = tables.HORIZONS
 """Sessions ahead that a model forecasts directly."""
 
 ACTION_HORIZON = 1

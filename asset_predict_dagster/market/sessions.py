@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from asset_predict_dagster.errors import MarketDataError
+
 if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
 
@@ -64,6 +66,11 @@ def session_after(session: date, steps: int = 1) -> date:
     """
     sessions = all_sessions()
     position = np.searchsorted(sessions, np.datetime64(session), side="right") + steps - 1
+    if position >= len(sessions):
+        raise MarketDataError(
+            f"B3's calendar is known up to {sessions[-1]}, less than {steps} sessions after"
+            f" {session}; choose an earlier ASSET_PREDICT_AS_OF"
+        )
     return sessions[position].astype(date)
 
 

@@ -10,5 +10,5 @@ from asset_predict_dagster.pipeline.failures import says_why
 @dg.asset(group_name="features", kinds={"deltalake", "numpy"}, owners=["team:research"])
 @says_why
 def features(quotes: pd.DataFrame, universe: pd.DataFrame) -> pd.DataFrame:
-    """One ticker in one session t: what was known at the close of t, 35 scale-free columns."""
+    """One ticker in one session t: what was known at the close of t, a column per feature."""
     return compute_features(quotes, universe)

@@ -16,7 +16,7 @@ _MINUTE = 60
 _TRAINING_JOBS = (retrain.name, complete_pipeline.name)
 
 ABANDONED_AFTER = timedelta(hours=4)
-"""A run unfinished for so long has lost its process; `dagster.yaml` gives it up as well."""
+"""A run unfinished for so long has lost its process: no training takes hours."""
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asset_predict_dagster.errors import MarketDataError
 from asset_predict_dagster.market.cotahist import read_cotahist
 from asset_predict_dagster.market.sessions import (
     TIME_ZONE,
@@ -135,3 +136,9 @@ def test_days_without_trading_are_named_once_and_in_order():
 
 def test_no_day_is_no_strange_day():
     assert not_sessions(pd.Series([], dtype="datetime64[us]")).empty
+
+
+def test_beyond_the_calendar_there_is_no_next_session():
+    last = all_sessions()[-1].astype(date)
+    with pytest.raises(MarketDataError, match="calendar is known up to"):
+        session_after(last)
