@@ -20,7 +20,7 @@ help:                 ## this list
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(PIP_INSTALL) -e '.[dev,api]'
+	$(PIP_INSTALL) -e '.[dev,api,yahoo]'
 	@touch $@
 
 $(DAGSTER_HOME)/dagster.yaml: dagster.yaml

@@ -20,7 +20,14 @@ from asset_predict_dagster.pipeline.checks import CHECKS
 from asset_predict_dagster.pipeline.io_managers import LakeIOManager
 from asset_predict_dagster.pipeline.jobs import JOBS
 from asset_predict_dagster.pipeline.metadata import column_schema
-from asset_predict_dagster.pipeline.resources import Clock, LakeTables, MarketFiles, Models
+from asset_predict_dagster.pipeline.resources import (
+    Clock,
+    LakeTables,
+    Models,
+    Papers,
+    Thresholds,
+    market_source,
+)
 from asset_predict_dagster.pipeline.schedules import daily_prediction_schedule
 from asset_predict_dagster.pipeline.sensors import retrain_stale_models
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
@@ -52,7 +59,6 @@ def _with_dictionary(spec: dg.AssetSpec) -> dg.AssetSpec:
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location for one environment; another environment is another `Settings`."""
-    is_simulated = settings.source == "simulated"
     return dg.Definitions(
         assets=dg.map_asset_specs(_with_dictionary, dg.load_assets_from_modules(list(STAGES))),
         asset_checks=CHECKS,
@@ -66,10 +72,16 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             "io_manager": LakeIOManager(root=settings.lake_root),
             "lake": LakeTables(root=settings.lake_root),
             "clock": Clock(as_of=str(settings.as_of or "")),
-            "market_files": MarketFiles(
-                folder=str(settings.landing),
-                simulation_seed=settings.seed if is_simulated else -1,
-                signal_strength=settings.signal_strength,
+            "market": market_source(settings),
+            "papers": Papers(
+                asset_classes=list(settings.asset_classes), renames=str(settings.renames or "")
+            ),
+            "thresholds": Thresholds(
+                max_rejected_share=settings.max_rejected_share,
+                max_sessions_behind=settings.max_sessions_behind,
+                min_completeness=settings.min_completeness,
+                stale_price_sessions=settings.stale_price_sessions,
+                unexplained_jump=settings.unexplained_jump,
             ),
             "models": Models(
                 database=str(settings.registry_database),

@@ -6,6 +6,7 @@
     │   └── MissingTableError    the table has not been made yet
     ├── MarketFileError          a file of B3 breaks its own promise; it is refused whole
     ├── MarketDataError          what the files say cannot be used as it stands
+    ├── SourceDownError          a source of prices cannot be reached; nothing was changed
     ├── DatasetError             too little data for what was asked
     ├── TrainingError            a model could not be fitted
     ├── BundleError              a saved model is incomplete, altered or of another version
@@ -38,6 +39,10 @@ class MarketFileError(AssetPredictError):
 
 class MarketDataError(AssetPredictError):
     """The files are well formed, yet what they say cannot be used."""
+
+
+class SourceDownError(AssetPredictError):
+    """A source of prices cannot be reached: what the lake holds stays as it is."""
 
 
 class DatasetError(AssetPredictError):

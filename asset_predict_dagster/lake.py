@@ -3,22 +3,25 @@
 A write replaces the whole table in one atomic commit, and only if its content changed: a
 version number therefore means a change. `insert_new` adds rows whose key is not there yet and
 never touches the others; `replace_sessions` swaps or drops the records of some sessions.
+
+Each takes `came_from`, the versions of the tables that the rows were computed from, and records
+it with the version it makes. A write that changes nothing makes no version: the one that stays
+keeps the sources it was first computed from, and would come out the same from the later ones.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.writer.properties import ColumnProperties
 
 from asset_predict_dagster.errors import MissingTableError, TableError
+from asset_predict_dagster.lake_commits import as_the_only_writer, commit, insert
+from asset_predict_dagster.lake_log import Notes, Written, last_notes, written
 from asset_predict_dagster.table_content import (
     digest_of,
     refuse_unsound_keys,
@@ -30,25 +33,18 @@ from asset_predict_dagster.table_content import (
 )
 from asset_predict_dagster.tables import Table
 
-_DIGEST = "content_digest"
 _INSERT_ATTEMPTS = 10
 
 
-@dataclass(frozen=True)
-class Written:
-    """What a write did: the version now current, its size, and whether anything changed."""
-
-    version: int
-    n_rows: int
-    n_bytes: int
-    changed: bool
-
-
 class Lake:
-    """The Delta tables under one root, a local folder or an object-store URI."""
+    """The Delta tables under one root, a local folder or an object-store URI.
 
-    def __init__(self, root: str | Path):
+    `on_read` is told the name and version of every table whose rows are read.
+    """
+
+    def __init__(self, root: str | Path, on_read: Callable[[str, int], None] | None = None):
         self.root = str(root).rstrip("/")
+        self._on_read = on_read
         if "://" not in self.root and set("[]%") & set(self.root):
             # delta-rs takes a path for an address, and these for its punctuation.
             raise TableError(
@@ -58,11 +54,11 @@ class Lake:
 
     def exists(self, table: Table) -> bool:
         """Whether the table has been made."""
-        return DeltaTable.is_deltatable(self._uri(table))
+        return DeltaTable.is_deltatable(self._uri(table.name))
 
     def version(self, table: Table) -> int | None:
         """The current version; None if the table has not been made."""
-        return self._open(table).version() if self.exists(table) else None
+        return self.delta(table.name).version() if self.exists(table) else None
 
     def read(
         self, table: Table, columns: Sequence[str] | None = None, version: int | None = None
@@ -77,7 +73,8 @@ class Lake:
         MissingTableError
             If the stage that makes it has not run yet.
         TableError
-            If the stored table lacks one of the columns, or never had that version.
+            If the stored table lacks one of the columns, never had that version, or has it no
+            longer.
         """
         wanted = list(columns or table.column_names)
         keyed = list(dict.fromkeys([*wanted, *table.key]))
@@ -93,7 +90,31 @@ class Lake:
         stored = self._stored(table, table.column_names)
         return sorted_by_key(stored, table).cast(table.schema)
 
-    def write(self, table: Table, frame: pd.DataFrame) -> Written:
+    def delta(self, name: str, version: int | None = None) -> DeltaTable:
+        """The Delta table of that name itself, for what looks at versions and files.
+
+        Raises
+        ------
+        MissingTableError
+            If there is none.
+        TableError
+            If it cannot be opened, or its log does not know that version.
+        """
+        try:
+            return DeltaTable(self._uri(name), version=version)
+        except TableNotFoundError as error:
+            if DeltaTable.is_deltatable(self._uri(name)):
+                raise self._no_version(name, version, error) from error
+            raise MissingTableError(
+                f"table '{name}' has not been made yet in {self.root};"
+                f" materialise the asset '{name}', or run the job complete_pipeline"
+            ) from None
+        except DeltaError as error:
+            raise self._no_version(name, version, error) from error
+
+    def write(
+        self, table: Table, frame: pd.DataFrame, came_from: Mapping[str, int] | None = None
+    ) -> Written:
         """Replace the table by `frame` in one commit, unless it says the same already.
 
         Raises
@@ -103,21 +124,25 @@ class Lake:
         """
         content = to_arrow(table, frame)
         digest = digest_of(content)
-        if self.exists(table) and self._last_digest(table) == digest:
+        if self.exists(table) and last_notes(self.delta(table.name)).digest == digest:
             return self._written(table, changed=False)
-        try:
-            self._commit(table, content, mode="overwrite", schema_mode="overwrite", digest=digest)
-        except CommitFailedError as error:
-            raise TableError(
-                f"table '{table.name}' was written by another run at the same moment; run again"
-            ) from error
+        with as_the_only_writer(table):
+            self._commit(
+                table,
+                content,
+                Notes(digest, came_from),
+                mode="overwrite",
+                schema_mode="overwrite",
+            )
         return self._written(table, changed=True)
 
-    def insert_new(self, table: Table, frame: pd.DataFrame) -> Written:
+    def insert_new(
+        self, table: Table, frame: pd.DataFrame, came_from: Mapping[str, int] | None = None
+    ) -> Written:
         """Add the rows whose key the table does not hold yet: the first write of a key wins.
 
         Safe beside other writers: a commit that lost a race is tried again on what the winner
-        left.
+        left. `came_from` is said of the rows added; earlier ones have their own version's.
 
         Raises
         ------
@@ -127,25 +152,19 @@ class Lake:
         """
         content = to_arrow(table, frame)
         refuse_unsound_keys(table, content)
+        notes = Notes(came_from=came_from)
         before = self.version(table)
         if before is None:
             # Another writer may create it at this moment, and then it is there.
             with suppress(CommitFailedError):
-                self._commit(table, content.slice(0, 0), mode="ignore")
-        match = " AND ".join(f"stored.{name} = fresh.{name}" for name in table.key)
+                self._commit(table, content.slice(0, 0), notes, mode="ignore")
         for attempt in range(_INSERT_ATTEMPTS):
             known = self.read(table, columns=table.key)
             fresh = rows_not_in(content, to_arrow_key(table, known), table)
             if fresh.num_rows == 0:
                 break
             try:
-                with self._writing(table):
-                    (
-                        self._open(table)
-                        .merge(fresh, match, source_alias="fresh", target_alias="stored")
-                        .when_not_matched_insert_all()
-                        .execute()
-                    )
+                insert(self.delta(table.name), self._uri(table.name), table, fresh, notes)
                 break
             except CommitFailedError:
                 if attempt == _INSERT_ATTEMPTS - 1:
@@ -153,46 +172,43 @@ class Lake:
         return self._written(table, changed=self.version(table) != before)
 
     def replace_sessions(
-        self, table: Table, frame: pd.DataFrame, emptied: Iterable[date] = ()
+        self,
+        table: Table,
+        frame: pd.DataFrame,
+        emptied: Iterable[date] = (),
+        came_from: Mapping[str, int] | None = None,
     ) -> Written:
         """Swap every record of the sessions in `frame` and drop those of the sessions `emptied`.
 
-        One commit; other sessions stay. The table must be partitioned by `year`.
+        One commit; other sessions stay. The table must be partitioned by `year`. Sessions that
+        were not there cost their own size: only files that hold a swapped one are written again.
         """
         content = to_arrow(table, frame)
+        notes = Notes(came_from=came_from)
         days = sorted({*content["session"].to_pylist(), *emptied})
         is_new = not self.exists(table)
-        if is_new:
-            self._commit(table, content, mode="overwrite")
-        elif days:
-            years = sorted({day.year for day in days})
-            predicate = (
-                f"year IN ({', '.join(map(str, years))}) AND session IN ("
-                + ", ".join(f"CAST('{day}' AS DATE)" for day in days)
-                + ")"
-            )
-            self._commit(table, content, mode="overwrite", predicate=predicate)
+        with as_the_only_writer(table):
+            if is_new:
+                self._commit(table, content, notes, mode="overwrite")
+            elif days:
+                years = sorted({day.year for day in days})
+                predicate = (
+                    f"year IN ({', '.join(map(str, years))}) AND session IN ("
+                    + ", ".join(f"CAST('{day}' AS DATE)" for day in days)
+                    + ")"
+                )
+                self._commit(table, content, notes, mode="overwrite", predicate=predicate)
         return self._written(table, changed=is_new or bool(days))
 
-    def _uri(self, table: Table) -> str:
-        return f"{self.root}/{table.name}"
+    def _uri(self, name: str) -> str:
+        return f"{self.root}/{name}"
 
-    def _open(self, table: Table, version: int | None = None) -> DeltaTable:
-        try:
-            return DeltaTable(self._uri(table), version=version)
-        except TableNotFoundError:
-            raise MissingTableError(
-                f"table '{table.name}' has not been made yet in {self.root};"
-                f" materialise the asset '{table.name}', or run the job complete_pipeline"
-            ) from None
-        except DeltaError as error:
-            which = "" if version is None else f"version {version} of "
-            raise TableError(
-                f"{which}table '{table.name}' cannot be opened in {self.root}: {error}"
-            ) from error
+    def _no_version(self, name: str, version: int | None, error: Exception) -> TableError:
+        which = "" if version is None else f"version {version} of "
+        return TableError(f"{which}table '{name}' cannot be opened in {self.root}: {error}")
 
     def _stored(self, table: Table, columns: Sequence[str], version: int | None = None) -> pa.Table:
-        stored = self._open(table, version)
+        stored = self.delta(table.name, version)
         names = {field.name for field in stored.schema().fields}
         lacking = [name for name in columns if name not in names]
         if lacking:
@@ -200,52 +216,20 @@ class Lake:
                 f"table '{table.name}' in {self.root} has no columns {lacking}; if `tables.py`"
                 f" lists them, materialise the asset '{table.name}' again"
             )
-        return stored.to_pyarrow_table(columns=list(columns))
-
-    def _commit(self, table: Table, content: pa.Table, *, digest: str = "", **options) -> None:
-        with self._writing(table):
-            write_deltalake(
-                self._uri(table),
-                content,
-                partition_by=list(table.partition_by) or None,
-                writer_properties=_writer_properties(table),
-                commit_properties=CommitProperties(custom_metadata={_DIGEST: digest}),
-                **options,
-            )
-
-    @contextmanager
-    def _writing(self, table: Table) -> Iterator[None]:
         try:
-            yield
-        except CommitFailedError:
-            raise  # another writer was faster: the caller knows what that means
-        except (OSError, DeltaError) as error:
+            content = stored.to_pyarrow_table(columns=list(columns))
+        except FileNotFoundError:
             raise TableError(
-                f"table '{table.name}' cannot be written to {self.root}:"
-                f" {' '.join(str(error).split())};"
-                " check ASSET_PREDICT_LAKE and ASSET_PREDICT_DATA"
-            ) from error
+                f"version {stored.version()} of table '{table.name}' can no longer be read in"
+                f" {self.root}: its files were cleaned up; choose a version that `list_versions`"
+                " calls readable"
+            ) from None
+        if self._on_read is not None:
+            self._on_read(table.name, stored.version())
+        return content
 
-    def _last_digest(self, table: Table) -> str | None:
-        return self._open(table).history(1)[0].get(_DIGEST)
+    def _commit(self, table: Table, content: pa.Table, notes: Notes, **options) -> None:
+        commit(self._uri(table.name), table, content, notes, **options)
 
     def _written(self, table: Table, *, changed: bool) -> Written:
-        stored = self._open(table)
-        files = pa.table(stored.get_add_actions(flatten=True))
-        return Written(
-            version=stored.version(),
-            n_rows=int(pc.sum(files["num_records"]).as_py() or 0),
-            n_bytes=int(pc.sum(files["size_bytes"]).as_py() or 0),
-            changed=changed,
-        )
-
-
-def _writer_properties(table: Table) -> WriterProperties:
-    # Dictionaries pay for texts and cost four times the writing time on floats.
-    texts = [column.name for column in table.columns if pa.types.is_string(column.type)]
-    return WriterProperties(
-        compression="ZSTD",
-        compression_level=1,
-        default_column_properties=ColumnProperties(dictionary_enabled=False),
-        column_properties={name: ColumnProperties(dictionary_enabled=True) for name in texts},
-    )
+        return written(self.delta(table.name), changed=changed)

@@ -1,15 +1,23 @@
 """Every knob, read from the environment once. No other file looks at it."""
 
+import re
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from asset_predict_dagster.errors import SettingsError
+from asset_predict_dagster.tables import ASSET_CLASSES
 
-Source = Literal["simulated", "cotahist"]
+Source = Literal["simulated", "cotahist", "yahoo", "duckdb"]
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Several names in one variable, with commas between."""
+
+B3_ARCHIVE = "https://bvmf.bmfbovespa.com.br/InstDados/SerHist"
+"""Where B3 publishes its historical quotes."""
 
 
 class Settings(BaseSettings):
@@ -30,7 +38,56 @@ class Settings(BaseSettings):
     """Where raw quotes come from."""
 
     cotahist_folder: Path | None = Field(default=None, alias="ASSET_PREDICT_COTAHIST_FOLDER")
-    """Folder of B3's files when `source` is `cotahist`."""
+    """Folder of B3's files when `source` is `cotahist`; `<data>/landing/cotahist` for downloads."""
+
+    download: bool = Field(default=False, alias="ASSET_PREDICT_DOWNLOAD")
+    """Fetch the files that the folder lacks from B3, before it is read."""
+
+    download_from: int = Field(default=2010, ge=1986, le=2100, alias="ASSET_PREDICT_DOWNLOAD_FROM")
+    """First year to fetch."""
+
+    b3_archive: str = Field(
+        default=B3_ARCHIVE, pattern="^https?://", alias="ASSET_PREDICT_B3_ARCHIVE"
+    )
+    """Address that the files are fetched from: B3's, or a mirror of it."""
+
+    tickers: Names = Field(default=(), alias="ASSET_PREDICT_TICKERS")
+    """B3's codes of the papers to fetch when `source` is `yahoo`."""
+
+    duckdb: str = Field(default="", alias="ASSET_PREDICT_DUCKDB")
+    """Database that holds a table `raw_quotes` when `source` is `duckdb`: a path, or `md:name`."""
+
+    motherduck_token: SecretStr | None = Field(default=None, alias="MOTHERDUCK_TOKEN")
+    """Needed by a database `md:name`; shown nowhere."""
+
+    renames: Path | None = Field(default=None, alias="ASSET_PREDICT_RENAMES")
+    """CSV file of changed codes: old_ticker, new_ticker, first_session."""
+
+    asset_classes: Names = Field(
+        default=("common", "preferred", "unit", "real_estate_fund"),
+        min_length=1,
+        alias="ASSET_PREDICT_ASSET_CLASSES",
+    )
+    """Kinds of paper to learn from and forecast."""
+
+    max_rejected_share: float = Field(
+        default=0.005, ge=0.0, le=1.0, alias="ASSET_PREDICT_MAX_REJECTED_SHARE"
+    )
+    """Share of a file's records that may be impossible; with more, the file is refused whole."""
+
+    max_sessions_behind: int = Field(default=1, ge=0, alias="ASSET_PREDICT_MAX_SESSIONS_BEHIND")
+    """Check: sessions by which the newest quote may lag behind B3's calendar."""
+
+    min_completeness: float = Field(
+        default=0.8, ge=0.0, le=1.0, alias="ASSET_PREDICT_MIN_COMPLETENESS"
+    )
+    """Check: tickers of a session, over the median of the sessions before it."""
+
+    stale_price_sessions: int = Field(default=10, ge=2, alias="ASSET_PREDICT_STALE_PRICE_SESSIONS")
+    """Check: sessions after which a liquid ticker's unchanged price is doubtful."""
+
+    unexplained_jump: float = Field(default=0.6, gt=0.0, alias="ASSET_PREDICT_UNEXPLAINED_JUMP")
+    """Check: |log adjusted return| above which an event is probably missing."""
 
     signal_strength: float = Field(
         default=0.08, ge=0.0, le=0.5, alias="ASSET_PREDICT_SIGNAL_STRENGTH"
@@ -50,13 +107,50 @@ class Settings(BaseSettings):
     """Days after its training from which a model counts as stale."""
 
     @model_validator(mode="after")
-    def _a_folder_of_files_is_named(self) -> "Settings":
-        if self.source == "cotahist" and self.cotahist_folder is None:
+    def _the_source_is_named(self) -> "Settings":
+        if self.source == "cotahist" and self.cotahist_folder is None and not self.download:
             raise ValueError(
                 "ASSET_PREDICT_SOURCE=cotahist needs ASSET_PREDICT_COTAHIST_FOLDER,"
-                " the folder of B3's COTAHIST files"
+                " the folder of B3's COTAHIST files, or ASSET_PREDICT_DOWNLOAD=true"
             )
+        if self.source == "yahoo" and not self.tickers:
+            raise ValueError(
+                "ASSET_PREDICT_SOURCE=yahoo needs ASSET_PREDICT_TICKERS, for example PETR4,VALE3"
+            )
+        if self.source == "duckdb" and not self.duckdb:
+            raise ValueError(
+                "ASSET_PREDICT_SOURCE=duckdb needs ASSET_PREDICT_DUCKDB, the path of a database"
+                " with a table raw_quotes, or md:name"
+            )
+        if self.duckdb.startswith("md:") and self.motherduck_token is None:
+            raise ValueError(f"ASSET_PREDICT_DUCKDB={self.duckdb} needs MOTHERDUCK_TOKEN")
         return self
+
+    @field_validator("tickers", "asset_classes", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+
+    @field_validator("tickers")
+    @classmethod
+    def _codes_of_b3(cls, tickers: tuple[str, ...]) -> tuple[str, ...]:
+        codes = tuple(dict.fromkeys(name.upper().removesuffix(".SA") for name in tickers))
+        strange = [code for code in codes if not re.fullmatch(r"[A-Z0-9]{4}[0-9]{1,2}", code)]
+        if strange:
+            raise ValueError(f"codes of B3 such as PETR4 were expected, not {', '.join(strange)}")
+        return codes
+
+    @field_validator("asset_classes")
+    @classmethod
+    def _known_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in classes if name not in ASSET_CLASSES]
+        if unknown:
+            raise ValueError(
+                f"one of {', '.join(ASSET_CLASSES)} was expected, not {', '.join(unknown)}"
+            )
+        return classes
 
     @property
     def lake_root(self) -> str:
@@ -66,10 +160,9 @@ class Settings(BaseSettings):
     @property
     def landing(self) -> Path:
         """Folder the market files are read from."""
-        if self.source == "cotahist":
-            assert self.cotahist_folder is not None  # held by the validator above
+        if self.source == "cotahist" and self.cotahist_folder is not None:
             return self.cotahist_folder
-        return self.data / "landing" / "simulated"
+        return self.data / "landing" / self.source
 
     @property
     def bundles(self) -> Path:
@@ -103,6 +196,7 @@ def load_settings(**overrides: object) -> Settings:
 
 def _sentence(problem) -> str:
     name = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
     if not name:
-        return problem["msg"].removeprefix("Value error, ")
-    return f"{name}={problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        return message
+    return f"{name}={problem['input']!r}: {message[0].lower()}{message[1:]}"

@@ -22,7 +22,11 @@ ACTION_NAMES = ("buy", "hold", "sell")
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `required` forbids missing values, bounds are inclusive."""
+    """One column: `required` forbids missing values, bounds are inclusive.
+
+    A value of a `point_in_time` column is what was known at the close of its row's session:
+    records of later sessions never change it. The others say what came later, or are restated.
+    """
 
     name: str
     type: pa.DataType
@@ -34,6 +38,7 @@ class Column:
     values: tuple[str, ...] | None = None
     comes_from: tuple[str, ...] = ()
     """Upstream columns as `table.column`, where the lineage is one of plain columns."""
+    point_in_time: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,10 @@ class Table:
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
 
+    @property
+    def point_in_time_columns(self) -> list[str]:
+        return [column.name for column in self.columns if column.point_in_time]
+
 
 def _price(name: str, meaning: str, **more) -> Column:
     return Column(name, NUMBER, meaning, "R$ per share", minimum=0.0, **more)
@@ -74,8 +83,18 @@ def _share(name: str, meaning: str, **more) -> Column:
     return Column(name, NUMBER, meaning, "fraction", minimum=0.0, maximum=1.0, **more)
 
 
+def _known_later(*columns: Column) -> tuple[Column, ...]:
+    return tuple(replace(column, point_in_time=False) for column in columns)
+
+
 SESSION = Column("session", DAY, "trading day at whose close the row was known")
 TICKER = Column("ticker", TEXT, "B3's code of the paper (CODNEG)")
+CURRENT_TICKER = Column(
+    "ticker",
+    TEXT,
+    "B3's code of the paper in the last session known: a rename renames its past as well",
+    point_in_time=False,
+)
 MODEL = Column("model", TEXT, "name of the model or baseline")
 MODEL_VERSION = Column("model_version", TEXT, "version in the registry; `baseline` for a baseline")
 
@@ -101,11 +120,18 @@ RAW_QUOTES = Table(
         _quoted("open", "first trade (PREABE)"),
         _quoted("high", "highest trade (PREMAX)"),
         _quoted("low", "lowest trade (PREMIN)"),
-        _quoted("average", "volume-weighted average (PREMED)"),
+        _quoted("average", "volume-weighted average (PREMED)", required=False),
         _quoted("close", "last trade (PREULT)"),
         _quoted("best_bid", "best bid at the close (PREOFC); 0 if none"),
         _quoted("best_ask", "best ask at the close (PREOFV); 0 if none"),
-        Column("trades", WHOLE, "number of trades (TOTNEG)", "trades", minimum=0),
+        Column(
+            "trades",
+            WHOLE,
+            "number of trades (TOTNEG, five digits: 99,999 means that or more)",
+            "trades",
+            required=False,
+            minimum=0,
+        ),
         Column("quantity", WHOLE, "shares traded (QUATOT)", "shares", minimum=0),
         Column("volume_brl", NUMBER, "traded value (VOLTOT)", "R$", minimum=0),
         _quoted("strike_price", "strike of an option or value of a forward (PREEXE)"),
@@ -125,31 +151,81 @@ RAW_QUOTES = Table(
 
 INGESTED_FILES = Table(
     "ingested_files",
-    "one market file that was read, as it was when last read",
+    "one market file (or part of a table) that was read, as it was when last read",
     ("file",),
     (
-        Column("file", TEXT, "name of the file"),
+        Column("file", TEXT, "name of the file, or of the part of the table"),
         Column("origin", TEXT, "whose prices it holds: B3, or how the market was simulated"),
-        Column("digest", TEXT, "BLAKE2b of its bytes; another digest means it is read again"),
+        Column(
+            "digest",
+            TEXT,
+            "of its content; another digest means it is read again. Missing while it is being"
+            " written: a run that was killed then reads it again",
+            required=False,
+        ),
         Column("kind", TEXT, "period it covers", values=("yearly", "monthly", "daily")),
-        Column("generated_on", DAY, "day on which B3 generated it, from its header"),
+        Column("generated_on", DAY, "day on which it was generated, from B3's header"),
         Column("first_session", DAY, "first session of the records kept", required=False),
         Column("last_session", DAY, "last session of the records kept", required=False),
         Column("n_quotes", WHOLE, "records it holds; equal to its trailer", "records", minimum=0),
-        Column("n_kept", WHOLE, "records of the markets asked for", "records", minimum=0),
+        Column("n_filtered", WHOLE, "records of markets not asked for", "records", minimum=0),
+        Column("n_rejected", WHOLE, "records that cannot be true", "records", minimum=0),
+        Column("n_kept", WHOLE, "records left", "records", minimum=0),
     ),
 )
 
-ACTION_KINDS = ("cash_dividend", "split", "grouping", "bonus")
+INGESTED_SESSIONS = Table(
+    "ingested_sessions",
+    "one session in one market file: does that file speak for it",
+    ("file", "session"),
+    (
+        Column("file", TEXT, "name of the file, as in `ingested_files`"),
+        SESSION,
+        Column("n_kept", WHOLE, "records of the session that were kept", "records", minimum=1),
+        Column(
+            "speaks",
+            FLAG,
+            "whether `raw_quotes` holds this file's records of it; missing while they are written",
+            required=False,
+        ),
+    ),
+)
+
+REJECTED_RECORDS = Table(
+    "rejected_records",
+    "one record that can be read but cannot be true, and is in no other table",
+    ("file", "line"),
+    (
+        Column("file", TEXT, "name of the file, as in `ingested_files`"),
+        Column("line", WHOLE, "line of the file, the header's being 1", minimum=1),
+        SESSION,
+        TICKER,
+        Column("market_type", TEXT, "B3's market code (TPMERC)"),
+        Column("field", TEXT, "B3's name of the field that gives it away"),
+        Column("value", TEXT, "what the field says"),
+        Column("reason", TEXT, "why that cannot be"),
+    ),
+)
+
+CASH_KINDS = ("cash_dividend",)
+SHARE_KINDS = ("split", "grouping", "bonus")
+OTHER_KINDS = ("subscription", "spin_off", "other")
+ACTION_KINDS = (*CASH_KINDS, *SHARE_KINDS, *OTHER_KINDS)
+ACTION_SOURCES = ("csv", "b3", "yahoo", "duckdb", "inferred")
 
 CORPORATE_ACTIONS = Table(
     "corporate_actions",
-    "one split, grouping, bonus or dividend of one ticker on its ex-date",
+    "one split, grouping, bonus, dividend or other right of one ticker on its ex-date",
     ("ticker", "ex_date", "kind"),
     (
-        TICKER,
+        CURRENT_TICKER,
         Column("ex_date", DAY, "first session without the right"),
-        Column("kind", TEXT, "kind of event", values=ACTION_KINDS),
+        Column(
+            "kind",
+            TEXT,
+            f"kind of event; {', '.join(OTHER_KINDS)} are listed and change no price",
+            values=ACTION_KINDS,
+        ),
         Column(
             "amount_brl",
             NUMBER,
@@ -167,6 +243,25 @@ CORPORATE_ACTIONS = Table(
             required=False,
             minimum=0.0,
         ),
+        Column("source", TEXT, "who says so", values=ACTION_SOURCES),
+        _share("confidence", "probability that it happened as stated; 1 unless inferred"),
+        Column(
+            "evidence",
+            TEXT,
+            "of an inferred event: what gave it away; else B3's name of it, where known",
+            required=False,
+        ),
+    ),
+)
+
+RENAMES = Table(
+    "renames",
+    "one change of a paper's code: it goes on trading under another",
+    ("old_ticker", "first_session"),
+    (
+        Column("old_ticker", TEXT, "B3's code until then"),
+        Column("new_ticker", TEXT, "B3's code from then on"),
+        Column("first_session", DAY, "first session under the new code"),
     ),
 )
 
@@ -177,8 +272,9 @@ QUOTES = Table(
     "one ticker in one session: spot trades in standard lots, R$ per share",
     ("ticker", "session"),
     (
-        TICKER,
+        replace(CURRENT_TICKER, comes_from=("raw_quotes.ticker",)),
         SESSION,
+        Column("traded_as", TEXT, "B3's code that day", comes_from=("raw_quotes.ticker",)),
         Column("company", TEXT, "short name of the issuer", comes_from=("raw_quotes.company",)),
         Column(
             "specification",
@@ -191,7 +287,12 @@ QUOTES = Table(
         _price("open", "first trade", comes_from=("raw_quotes.open", _PER_SHARE)),
         _price("high", "highest trade", comes_from=("raw_quotes.high", _PER_SHARE)),
         _price("low", "lowest trade", comes_from=("raw_quotes.low", _PER_SHARE)),
-        _price("average", "average trade", comes_from=("raw_quotes.average", _PER_SHARE)),
+        _price(
+            "average",
+            "average trade; missing where the source does not say",
+            required=False,
+            comes_from=("raw_quotes.average", _PER_SHARE),
+        ),
         _price("close", "last trade", comes_from=("raw_quotes.close", _PER_SHARE)),
         _price(
             "best_bid",
@@ -205,7 +306,14 @@ QUOTES = Table(
             required=False,
             comes_from=("raw_quotes.best_ask", _PER_SHARE),
         ),
-        Column("trades", WHOLE, "number of trades", "trades", comes_from=("raw_quotes.trades",)),
+        Column(
+            "trades",
+            WHOLE,
+            "number of trades; missing where the source does not say",
+            "trades",
+            required=False,
+            comes_from=("raw_quotes.trades",),
+        ),
         Column("quantity", WHOLE, "shares traded", "shares", comes_from=("raw_quotes.quantity",)),
         Column("volume_brl", NUMBER, "traded value", "R$", comes_from=("raw_quotes.volume_brl",)),
         Column(
@@ -245,18 +353,20 @@ QUOTES = Table(
     ),
 )
 
+ASSET_CLASSES = ("common", "preferred", "unit", "real_estate_fund", "etf", "bdr", "other")
+
 UNIVERSE = Table(
     "universe",
     "one ticker in one session: is it liquid enough to be forecast, known that day",
     ("ticker", "session"),
     (
-        TICKER,
+        CURRENT_TICKER,
         SESSION,
         Column(
             "asset_class",
             TEXT,
             "kind of paper",
-            values=("common", "preferred", "unit", "real_estate_fund", "other"),
+            values=ASSET_CLASSES,
         ),
         Column(
             "traded_value_brl",
@@ -280,7 +390,7 @@ FEATURES = Table(
     "features",
     "one ticker in one session t: what was known at the close of t",
     ("ticker", "session"),
-    (TICKER, SESSION),  # the catalogue in dataset/features.py adds a column per feature
+    (CURRENT_TICKER, SESSION),  # the catalogue in dataset/features.py adds a column per feature
 )
 
 HORIZONS = (1, 2, 3, 4, 5)
@@ -290,55 +400,59 @@ LABELS = Table(
     "one ticker in one session t: what happened after t; missing where it is not known yet",
     ("ticker", "session"),
     (
-        TICKER,
+        CURRENT_TICKER,
         SESSION,
-        *(
+        *_known_later(
+            *(
+                Column(
+                    f"realised_return_{h}d",
+                    NUMBER,
+                    f"adjusted close of t+{h} / adjusted close of t - 1",
+                    "fraction",
+                    required=False,
+                    minimum=-1.0,
+                )
+                for h in HORIZONS
+            ),
+            *(
+                Column(
+                    f"realised_return_tradable_{h}d",
+                    NUMBER,
+                    f"adjusted close of t+{1 + h} / adjusted close of t+1 - 1",
+                    "fraction",
+                    required=False,
+                    minimum=-1.0,
+                )
+                for h in HORIZONS
+            ),
+            *(
+                Column(
+                    f"return_rank_{h}d",
+                    NUMBER,
+                    f"Gaussian rank of realised_return_tradable_{h}d among session t's universe",
+                    "standard normal quantile",
+                    required=False,
+                )
+                for h in HORIZONS
+            ),
             Column(
-                f"realised_return_{h}d",
-                NUMBER,
-                f"adjusted close of t+{h} / adjusted close of t - 1",
-                "fraction",
+                "action",
+                TEXT,
+                "buy or sell where realised_return_1d exceeds half the trailing volatility up or"
+                " down, else hold; missing where the return is",
                 required=False,
-                minimum=-1.0,
-            )
-            for h in HORIZONS
-        ),
-        *(
+                values=ACTION_NAMES,
+            ),
             Column(
-                f"realised_return_tradable_{h}d",
-                NUMBER,
-                f"adjusted close of t+{1 + h} / adjusted close of t+1 - 1",
-                "fraction",
+                "is_halted",
+                FLAG,
+                "the ticker did not trade at t+1, so its one-session return uses its last price",
                 required=False,
-                minimum=-1.0,
-            )
-            for h in HORIZONS
-        ),
-        *(
+            ),
             Column(
-                f"return_rank_{h}d",
-                NUMBER,
-                f"Gaussian rank of realised_return_tradable_{h}d among the universe of session t",
-                "standard normal quantile",
-                required=False,
-            )
-            for h in HORIZONS
+                "span_end", DAY, "last session that any label of the row looks at", required=False
+            ),
         ),
-        Column(
-            "action",
-            TEXT,
-            "buy or sell where realised_return_1d exceeds half the trailing volatility up or"
-            " down, else hold; missing where the return is",
-            required=False,
-            values=ACTION_NAMES,
-        ),
-        Column(
-            "is_halted",
-            FLAG,
-            "the ticker did not trade at t+1, so its one-session return uses its last price",
-            required=False,
-        ),
-        Column("span_end", DAY, "last session that any label of the row looks at", required=False),
     ),
 )
 
@@ -379,20 +493,24 @@ FORECASTS_OUT_OF_SAMPLE = Table(
         Column("return_low", NUMBER, "lower end of the 90 % interval", "fraction", required=False),
         Column("return_high", NUMBER, "upper end of the 90 % interval", "fraction", required=False),
         Column("last_close", NUMBER, "close of t", "R$ per share", minimum=0.0),
-        Column("realised_return", NUMBER, "adjusted close of t → t+h", "fraction", minimum=-1.0),
-        Column(
-            "realised_return_tradable",
-            NUMBER,
-            "adjusted close of t+1 → t+1+h",
-            "fraction",
-            minimum=-1.0,
-        ),
-        Column(
-            "realised_label",
-            TEXT,
-            "the action that would have been right; missing beyond the action horizon",
-            required=False,
-            values=ACTION_NAMES,
+        *_known_later(
+            Column(
+                "realised_return", NUMBER, "adjusted close of t → t+h", "fraction", minimum=-1.0
+            ),
+            Column(
+                "realised_return_tradable",
+                NUMBER,
+                "adjusted close of t+1 → t+1+h",
+                "fraction",
+                minimum=-1.0,
+            ),
+            Column(
+                "realised_label",
+                TEXT,
+                "the action that would have been right; missing beyond the action horizon",
+                required=False,
+                values=ACTION_NAMES,
+            ),
         ),
     ),
     volatile=("model_version",),
@@ -545,7 +663,10 @@ TABLES: dict[str, Table] = {
     for table in (
         RAW_QUOTES,
         INGESTED_FILES,
+        INGESTED_SESSIONS,
+        REJECTED_RECORDS,
         CORPORATE_ACTIONS,
+        RENAMES,
         QUOTES,
         UNIVERSE,
         FEATURES,

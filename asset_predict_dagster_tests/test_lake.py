@@ -1,6 +1,8 @@
 """A version means a change, a first word stays, and a refused table leaves the lake as it was."""
 
 import multiprocessing
+import os
+import time
 from datetime import date
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from deltalake import write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -398,6 +401,105 @@ def test_swapping_no_session_makes_the_table_and_changes_nothing_later(lake):
     assert lake.replace_sessions(BY_YEAR, nothing).changed
     again = lake.replace_sessions(BY_YEAR, nothing)
     assert (again.version, again.n_rows, again.changed) == (0, 0, False)
+
+
+def test_an_added_session_leaves_the_files_of_the_others_untouched(lake):
+    year = [str(day.date()) for day in pd.bdate_range("2024-01-01", "2024-06-28")]
+    hole, later = year.pop(50), "2024-07-01"
+    lake.replace_sessions(BY_YEAR, by_year(dict.fromkeys(year, 1.0)))
+    before = set(lake.delta(BY_YEAR.name).file_uris())
+    for day in (later, hole):
+        lake.replace_sessions(BY_YEAR, by_year({day: 2.0}))
+    after = set(lake.delta(BY_YEAR.name).file_uris())
+    assert before < after
+    assert len(after - before) == 2
+    assert len(lake.read(BY_YEAR)) == len(year) + 2
+
+
+# Where a version came from
+
+SOURCES = {"raw_quotes": 12, "corporate_actions": 3}
+
+
+@pytest.mark.parametrize("write", ["write", "insert_new", "replace_sessions"])
+def test_a_version_records_the_versions_it_came_from(lake, write):
+    first = getattr(lake, write)(
+        BY_YEAR, by_year({"2024-01-02": 1.0}), came_from={"raw_quotes": 11}
+    )
+    assert first.came_from == {"raw_quotes": 11}
+    second = getattr(lake, write)(BY_YEAR, by_year({"2024-01-03": 2.0}), came_from=SOURCES)
+    assert second.came_from == SOURCES
+    assert list(second.came_from) == ["raw_quotes", "corporate_actions"]
+
+
+@pytest.mark.parametrize("write", ["write", "insert_new"])
+def test_a_write_that_changes_nothing_keeps_the_sources_of_the_first(lake, write):
+    getattr(lake, write)(CLOSES, THREE_DAYS, came_from=SOURCES)
+    again = getattr(lake, write)(CLOSES, THREE_DAYS, came_from={"raw_quotes": 13})
+    assert not again.changed
+    assert again.came_from == SOURCES
+
+
+def test_a_source_that_nobody_names_is_not_the_same_as_none(lake):
+    assert lake.write(CLOSES, THREE_DAYS).came_from is None
+    assert lake.write(CLOSES, THREE_DAYS.head(1), came_from={}).came_from == {}
+
+
+def test_every_read_is_told_with_its_version(tmp_path):
+    told = []
+    lake = Lake(tmp_path / "lake", on_read=lambda name, version: told.append((name, version)))
+    lake.write(CLOSES, THREE_DAYS)
+    lake.write(CLOSES, THREE_DAYS.head(1))
+    lake.version(CLOSES)
+    assert told == []
+    lake.read(CLOSES)
+    lake.read(CLOSES, version=0)
+    lake.arrow(CLOSES)
+    assert told == [("closes", 1), ("closes", 0), ("closes", 1)]
+
+
+# A version that is gone
+
+
+def test_a_version_whose_files_are_gone_says_so(lake):
+    lake.write(CLOSES, THREE_DAYS)
+    lake.write(CLOSES, THREE_DAYS.head(1))
+    for file in lake.delta(CLOSES.name, 0).file_uris():
+        Path(file).unlink()
+    with pytest.raises(TableError, match=r"version 0 of table 'closes' can no longer be read"):
+        lake.read(CLOSES, version=0)
+    assert prices_in(lake) == {"2024-01-02": 10.0}
+
+
+def test_a_version_that_the_log_forgot_is_not_a_table_that_was_never_made(lake):
+    lake.write(CLOSES, THREE_DAYS)
+    lake.write(CLOSES, THREE_DAYS.head(1))
+    lake.delta(CLOSES.name).create_checkpoint()
+    (Path(lake.root) / "closes/_delta_log/00000000000000000000.json").unlink()
+    with pytest.raises(TableError, match="version 0 of table 'closes' cannot be opened") as refusal:
+        lake.read(CLOSES, version=0)
+    assert not isinstance(refusal.value, MissingTableError)
+
+
+def test_no_version_is_forgotten_however_old(lake):
+    """Delta forgets what is older than 30 days at every hundredth commit, unless told not to."""
+    folder = f"{lake.root}/closes"
+    for price in range(99):  # as programs before this one wrote, without the table's property
+        write_deltalake(
+            folder, to_arrow(CLOSES, THREE_DAYS.assign(close=float(price))), mode="overwrite"
+        )
+    long_ago = time.time() - 40 * 86_400
+    for file in Path(folder, "_delta_log").iterdir():
+        os.utime(file, (long_ago, long_ago))
+    lake.write(CLOSES, THREE_DAYS)
+    assert Path(folder, "_delta_log/_last_checkpoint").exists()
+    assert prices_in(lake, version=0)["2024-01-02"] == 0.0
+
+
+def test_other_programs_are_asked_to_forget_none_either(lake):
+    lake.insert_new(CLOSES, THREE_DAYS)
+    configuration = lake.delta(CLOSES.name).metadata().configuration
+    assert configuration == {"delta.enableExpiredLogCleanup": "false"}
 
 
 # Digests

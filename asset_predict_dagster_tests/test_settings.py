@@ -72,7 +72,7 @@ def test_what_the_caller_says_wins_over_the_environment(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("ASSET_PREDICT_SOURCE", "yahu", "input should be 'simulated' or 'cotahist'"),
+        ("ASSET_PREDICT_SOURCE", "yahu", "'simulated', 'cotahist', 'yahoo' or 'duckdb'"),
         ("ASSET_PREDICT_SIGNAL_STRENGTH", "0.51", "less than or equal to 0.5"),
         ("ASSET_PREDICT_SIGNAL_STRENGTH", "-0.01", "greater than or equal to 0"),
         ("ASSET_PREDICT_SIGNAL_STRENGTH", "nan", "less than or equal to 0.5"),
@@ -83,6 +83,12 @@ def test_what_the_caller_says_wins_over_the_environment(monkeypatch):
         ("SEED", "1.5", "valid integer"),
         ("DAILY_TASK_HOUR", "24", "less than or equal to 23"),
         ("MODEL_STALE_AFTER_DAYS", "0", "greater than or equal to 1"),
+        ("ASSET_PREDICT_B3_ARCHIVE", "ftp://elsewhere", "pattern"),
+        ("ASSET_PREDICT_TICKERS", "PETR4,PETRO", "such as PETR4 were expected, not PETRO"),
+        ("ASSET_PREDICT_ASSET_CLASSES", "etf,gold", "common, .* was expected, not gold"),
+        ("ASSET_PREDICT_MAX_REJECTED_SHARE", "1.1", "less than or equal to 1"),
+        ("ASSET_PREDICT_STALE_PRICE_SESSIONS", "1", "greater than or equal to 2"),
+        ("ASSET_PREDICT_UNEXPLAINED_JUMP", "0", "greater than 0"),
     ],
 )
 def test_a_bad_value_is_named_with_its_variable_and_what_is_allowed(
@@ -105,6 +111,38 @@ def test_files_of_b3_need_their_folder(monkeypatch):
     monkeypatch.setenv("ASSET_PREDICT_SOURCE", "cotahist")
     with pytest.raises(SettingsError, match=r"^ASSET_PREDICT_SOURCE=cotahist needs ASSET_PRED"):
         load_settings()
+
+
+def test_downloads_need_no_folder_to_be_named(monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_SOURCE", "cotahist")
+    monkeypatch.setenv("ASSET_PREDICT_DOWNLOAD", "true")
+    assert load_settings().landing == Path("data/landing/cotahist")
+
+
+@pytest.mark.parametrize(
+    ("variables", "needs"),
+    [
+        ({"ASSET_PREDICT_SOURCE": "yahoo"}, "ASSET_PREDICT_TICKERS"),
+        ({"ASSET_PREDICT_SOURCE": "duckdb"}, "ASSET_PREDICT_DUCKDB"),
+        ({"ASSET_PREDICT_SOURCE": "duckdb", "ASSET_PREDICT_DUCKDB": "md:b3"}, "MOTHERDUCK_TOKEN"),
+    ],
+)
+def test_a_source_says_what_it_needs(monkeypatch, variables, needs):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"needs {needs}"):
+        load_settings()
+
+
+def test_codes_are_taken_as_people_type_them(monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_TICKERS", "petr4, VALE3.SA,,PETR4")
+    assert load_settings().tickers == ("PETR4", "VALE3")
+
+
+def test_a_token_is_not_shown(monkeypatch):
+    monkeypatch.setenv("MOTHERDUCK_TOKEN", "secret-token")
+    settings = load_settings()
+    assert "secret-token" not in f"{settings!r} {settings} {settings.model_dump()}"
 
 
 def test_an_unknown_knob_is_refused():

@@ -11,7 +11,8 @@ import pytest
 
 from asset_predict_dagster.errors import TableError
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.tables import DAY, NUMBER, TEXT, Column, Table, widen
+from asset_predict_dagster.market.adjustment import back_adjusted
+from asset_predict_dagster.tables import DAY, NUMBER, QUOTES, TEXT, Column, Table, widen
 from asset_predict_dagster.warehouse import publish
 
 CLOSES = Table(
@@ -157,3 +158,57 @@ def test_a_folder_with_a_quote_in_its_name_can_be_published_to(lake, tmp_path):
     target = tmp_path / "Joana d'Arc" / "warehouse.duckdb"
     assert publish_to(target, lake, CLOSES) == {"closes": 2}
     assert len(rows_in(target)) == 2
+
+
+# Back-adjusted prices, for charts
+
+
+def simulated_quotes() -> pd.DataFrame:
+    from asset_predict_dagster_tests.market.simulated_tables import market_as_of
+
+    return market_as_of(date(2019, 10, 1)).quotes
+
+
+def test_the_view_of_back_adjusted_prices_is_what_the_function_says(lake, target):
+    quotes = simulated_quotes()
+    lake.write(QUOTES, quotes)
+    assert set(publish_to(target, lake, QUOTES)) == {"quotes"}
+    with duckdb.connect(str(target), read_only=True) as reader:
+        view = reader.execute("FROM quotes_back_adjusted ORDER BY ticker, session").df()
+    assert (quotes["split_factor"] != 1).any() and (quotes["dividend_factor"] != 1).any()
+    expected = back_adjusted(quotes)
+    view = view.astype(expected.dtypes.to_dict())
+    pd.testing.assert_frame_equal(view, expected, check_exact=True)
+
+
+def test_the_view_says_what_it_holds_and_that_nothing_should_learn_from_it(lake, target):
+    lake.write(QUOTES, simulated_quotes())
+    publish_to(target, lake, QUOTES)
+    [(comment,)] = rows_in(target, "SELECT comment FROM duckdb_views() WHERE NOT internal")
+    assert "never learn from them" in comment
+    columns = rows_in(
+        target,
+        "SELECT column_name, comment FROM duckdb_columns()"
+        " WHERE table_name = 'quotes_back_adjusted' ORDER BY column_index",
+    )
+    assert [name for name, _ in columns] == ["ticker", "session", "open", "high", "low", "close"]
+    assert dict(columns)["close"] == (
+        "last trade, back-adjusted [R$ per share of the ticker's last session]"
+    )
+    assert all(comment for _, comment in columns)
+
+
+def test_the_view_works_under_whatever_name_the_database_is_opened(lake, target):
+    lake.write(QUOTES, simulated_quotes())
+    publish_to(target, lake, QUOTES)
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{target}' AS another (READ_ONLY)")
+        [(n_rows,)] = connection.execute(
+            "SELECT count(*) FROM another.main.quotes_back_adjusted"
+        ).fetchall()
+    assert n_rows == len(simulated_quotes())
+
+
+def test_without_quotes_there_is_no_view_of_them(lake, target):
+    publish_to(target, lake, CLOSES)
+    assert rows_in(target, "SELECT view_name FROM duckdb_views() WHERE NOT internal") == []

@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable
 
 
-def cpu_seconds(work: Callable[[], object], repeat: int = 3) -> float:
-    """Least CPU seconds of this process that `work` took."""
+def cpu_seconds(*works: Callable[[], object], repeat: int = 3) -> list[float]:
+    """Least CPU seconds of this process that each of the works took, done in turn."""
 
-    def once() -> float:
+    def once(work: Callable[[], object]) -> float:
         start = time.process_time()
         work()
         return time.process_time() - start
 
-    return min(once() for _ in range(repeat))
+    rounds = [[once(work) for work in works] for _ in range(repeat)]
+    return [min(seconds) for seconds in zip(*rounds, strict=True)]
 
 
 def cpu_seconds_of_process(code: str, repeat: int = 3) -> float:
@@ -28,3 +29,12 @@ def cpu_seconds_of_process(code: str, repeat: int = 3) -> float:
         return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
     return min(once() for _ in range(repeat))
+
+
+def peak_megabytes_of_process(code: str) -> float:
+    """Most memory (RSS, 10^6 bytes) that a fresh interpreter running `code` ever had; Linux."""
+    # getrusage would not do: a child's begins with what its parent had when it was started.
+    peak = "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"
+    command = [sys.executable, "-c", f"{code}\n{peak}"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(said) * 1024 / 1e6

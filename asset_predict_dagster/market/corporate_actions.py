@@ -1,10 +1,15 @@
-"""Corporate actions: splits, groupings, bonuses and dividends, one row per event.
+"""Corporate actions: splits, groupings, bonuses, dividends and other rights, one row per event.
 
-They are read from a `corporate_actions.csv` beside the market files: columns `ticker, ex_date,
-kind, amount_brl` and, for events that change the number of shares, `factor`.
+They are read from a `corporate_actions.csv` beside the market files, or by the readers of other
+modules; each reader gives one frame of `tables.CORPORATE_ACTIONS`, and `combine` makes one of
+them all.
+
+The columns of the file: `ticker, ex_date, kind, amount_brl` and, for events that change the
+number of shares, `factor`.
 """
 
 import warnings
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -12,10 +17,46 @@ import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.errors import MarketFileError
-from asset_predict_dagster.tables import ACTION_KINDS, CORPORATE_ACTIONS
+from asset_predict_dagster.market.sessions import all_sessions
+from asset_predict_dagster.tables import (
+    ACTION_KINDS,
+    CASH_KINDS,
+    CORPORATE_ACTIONS,
+    OTHER_KINDS,
+    SHARE_KINDS,
+)
 
 FILE_NAME = "corporate_actions.csv"
 _NEEDED = ("ticker", "ex_date", "kind", "amount_brl")
+
+APPLIED_CONFIDENCE = 0.7
+"""Confidence from which an inferred event changes a price. To apply a wrong event and to miss a
+true one falsify the same return about alike, which alone would say 0.5; but a missed one is named
+by the checks (its step of DISMES stays without an event), and a wrong one by nothing. In 30
+simulated markets with 450 share events 417 were inferred with at least 0.7, all of them right;
+from 0.5 to 0.7 there were 26, of which 7 had the factor of another bonus."""
+
+SAME_EVENT_SESSIONS = 5
+SAME_EVENT_RATIO = 1.1
+"""Two sources tell of one share event if their ex-dates are no more sessions apart than this and
+neither factor is larger than the other by more than this. A file may give the day a company
+announced, or one on which the paper did not trade."""
+
+_DTYPES = {
+    "ticker": "str",
+    "ex_date": "datetime64[us]",
+    "kind": "str",
+    "amount_brl": "float64",
+    "factor": "float64",
+    "source": "str",
+    "confidence": "float64",
+    "evidence": "str",
+}
+
+
+def no_events() -> pd.DataFrame:
+    """No row, and every column of `tables.CORPORATE_ACTIONS` with its type."""
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _DTYPES.items()})
 
 
 def read_corporate_actions(folder: Path, last: date) -> pd.DataFrame:
@@ -31,7 +72,7 @@ def read_corporate_actions(folder: Path, last: date) -> pd.DataFrame:
     """
     path = folder / FILE_NAME
     if not path.exists():
-        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _DTYPES.items()})
+        return no_events()
     try:
         events = _read_csv(path)
     except (UnicodeDecodeError, *_NOT_CSV) as error:
@@ -47,22 +88,131 @@ def read_corporate_actions(folder: Path, last: date) -> pd.DataFrame:
     events["ex_date"] = pd.to_datetime(events["ex_date"], format="%Y-%m-%d", errors="coerce")
     for column in ("amount_brl", "factor"):
         events[column] = _numbers(path, events[column])
-    _refuse_impossible(path, events)
-    events = events[events["ex_date"] <= pd.Timestamp(last)]
-    summed = events.groupby(list(CORPORATE_ACTIONS.key), as_index=False).agg(
-        amount_brl=("amount_brl", lambda amounts: amounts.sum(min_count=1)),
-        factor=("factor", lambda factors: factors.prod(min_count=1)),
+    refuse_impossible(str(path), events, lambda place: f"line {place + 2}")
+    told = events.assign(source="csv", confidence=1.0, evidence=None)
+    return one_row_per_event(told, last)
+
+
+def refuse_impossible(
+    where: str, events: pd.DataFrame, name_of: Callable[[int], str] = "row {}".format
+) -> None:
+    """Stop at the first event that says what cannot be; `name_of` names it by its index label.
+
+    Needs the columns ticker, ex_date (a date or missing), kind, amount_brl and factor.
+
+    Raises
+    ------
+    MarketFileError
+        With `where`, the row, what is wrong with it, and what it says.
+    """
+    is_cash, is_share, is_other = (
+        events["kind"].isin(kinds) for kinds in (CASH_KINDS, SHARE_KINDS, OTHER_KINDS)
     )
+    says_a_size = events["amount_brl"].notna() | events["factor"].notna()
+    rules = (
+        (events["ticker"].isna(), "the ticker is missing"),
+        (events["ex_date"].isna(), "ex_date is not a date written as 2024-12-31"),
+        (~events["kind"].isin(ACTION_KINDS), f"kind is none of {', '.join(ACTION_KINDS)}"),
+        (is_cash & ~(events["amount_brl"] > 0), "a dividend needs an amount_brl above zero"),
+        (is_share & ~(events["factor"] > 0), "a share event needs a factor above zero"),
+        (
+            is_other & says_a_size,
+            f"an event of kind {', '.join(OTHER_KINDS)} changes no price: leave amount_brl and"
+            " factor empty, or name the kind that it amounts to",
+        ),
+    )
+    for broken, reason in rules:
+        if broken.any():
+            place = broken.idxmax()
+            raise MarketFileError(
+                f"{where}: {name_of(int(place))}: {reason}: {events.loc[place].to_dict()}"
+            )
+
+
+def one_row_per_event(events: pd.DataFrame, last: date) -> pd.DataFrame:
+    """The events up to `last` as `tables.CORPORATE_ACTIONS`, sorted by its key.
+
+    Of rows with one key amounts are added and factors multiplied, the least confidence counts,
+    and what is said of each in `evidence` is kept.
+    """
+    known = events[events["ex_date"] <= pd.Timestamp(last)]
+    together = known.groupby(list(CORPORATE_ACTIONS.key), as_index=False)
+    summed = together.agg(source=("source", "first"), confidence=("confidence", "min"))
+    summed["amount_brl"] = together["amount_brl"].sum(min_count=1)["amount_brl"]
+    summed["factor"] = together["factor"].prod(min_count=1)["factor"]
+    summed["evidence"] = together["evidence"].agg(_listed)["evidence"]
     return summed[CORPORATE_ACTIONS.column_names].astype(_DTYPES)
 
 
-_DTYPES = {
-    "ticker": "str",
-    "ex_date": "datetime64[us]",
-    "kind": "str",
-    "amount_brl": "float64",
-    "factor": "float64",
-}
+def combine(*frames: pd.DataFrame) -> pd.DataFrame:
+    """The events of several sources, each told once; the first frame is trusted most.
+
+    Of one ticker and ex-date the first frame that knows of cash gives all of that day's cash: what
+    others know is the same money told again. So it is with share events, and with each other
+    kind. A share event told by two frames for days up to five sessions apart, with about the same
+    factor, happened on the earlier day: so the prices already published by then stay as they are.
+    An inferred event too uncertain to be applied gives way wherever another frame knows it.
+
+    Parameters
+    ----------
+    frames
+        Rows of `tables.CORPORATE_ACTIONS`, one frame per source.
+
+    Returns
+    -------
+    Rows of `tables.CORPORATE_ACTIONS`, sorted by its key.
+    """
+    told = [frame.assign(rank=rank) for rank, frame in enumerate(frames) if len(frame)]
+    if not told:
+        return no_events()
+    events = pd.concat(told, ignore_index=True)
+    group = events["kind"].mask(events["kind"].isin(CASH_KINDS), "cash")
+    group = group.mask(events["kind"].isin(SHARE_KINDS), "shares")
+    first = events["rank"].groupby([events["ticker"], events["ex_date"], group]).transform("min")
+    events = events[events["rank"] == first]
+    events = events.drop(index=_told_again(events[events["kind"].isin(SHARE_KINDS)]))
+    events = events.sort_values(list(CORPORATE_ACTIONS.key), ignore_index=True)
+    return events[CORPORATE_ACTIONS.column_names].astype(_DTYPES)
+
+
+def is_applied(events: pd.DataFrame) -> pd.Series:
+    """Which events change prices: cash and shares, listed or inferred with enough confidence.
+
+    A frame without the column `confidence` holds certain events only.
+    """
+    sized = events["kind"].isin((*CASH_KINDS, *SHARE_KINDS))
+    if "confidence" not in events:
+        return sized
+    return sized & (events["confidence"] >= APPLIED_CONFIDENCE)
+
+
+def _told_again(shares: pd.DataFrame) -> list[int]:
+    """Labels of the share events that another frame tells of, for about the same day."""
+    place = np.searchsorted(all_sessions(), shares["ex_date"].to_numpy().astype("datetime64[D]"))
+    size = np.log(shares["factor"].to_numpy(dtype=np.float64))
+    table = shares.assign(place=place, size=size, doubtful=~is_applied(shares))
+    again = []
+    for _, own in table.groupby("ticker"):
+        if (own["rank"] == own["rank"].iloc[0]).all():
+            continue
+        kept = []
+        for event in own.sort_values(["doubtful", "place", "rank"]).itertuples():
+            is_told = any(
+                event.rank != other.rank
+                and abs(event.place - other.place) <= SAME_EVENT_SESSIONS
+                and abs(event.size - other.size) <= np.log(SAME_EVENT_RATIO)
+                for other in kept
+            )
+            if is_told:
+                again.append(event.Index)
+            else:
+                kept.append(event)
+    return again
+
+
+def _listed(evidence: pd.Series) -> str | None:
+    said = evidence.dropna().unique()
+    return ", ".join(said) if len(said) else None
 
 
 _NOT_CSV = (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError)
@@ -87,20 +237,3 @@ def _numbers(path: Path, column: pd.Series) -> pd.Series:
             f"{path}: line {line + 2}, {column.name}: expected a number, found {column.loc[line]!r}"
         )
     return numbers.astype("float64")
-
-
-def _refuse_impossible(path: Path, events: pd.DataFrame) -> None:
-    is_cash = events["kind"] == "cash_dividend"
-    rules = (
-        (events["ticker"].isna(), "the ticker is missing"),
-        (events["ex_date"].isna(), "ex_date is not a date written as 2024-12-31"),
-        (~events["kind"].isin(ACTION_KINDS), f"kind is none of {', '.join(ACTION_KINDS)}"),
-        (is_cash & ~(events["amount_brl"] > 0), "a dividend needs an amount_brl above zero"),
-        (~is_cash & ~(events["factor"] > 0), "a share event needs a factor above zero"),
-    )
-    for broken, reason in rules:
-        if broken.any():
-            line = int(broken.idxmax())
-            raise MarketFileError(
-                f"{path}: line {line + 2}: {reason}: {events.loc[line].to_dict()}"
-            )

@@ -8,21 +8,20 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from isal import isal_zlib
-from isal.igzip_lib import IsalError
+from isal.igzip_lib import DECOMP_DEFLATE, IgzipDecompressor, IsalError
 
 from asset_predict_dagster.errors import MarketFileError
 from asset_predict_dagster.market.cotahist_layout import RECORD_LENGTH
 
-# Text handled at a time: much for numpy, little for a processor's cache. B3's files deflate to
-# an eighth, so that a piece of a ZIP becomes about as much; 130 MiB if somebody means harm, as
-# deflate expands at most 1,032 times.
-TEXT_BLOCK_BYTES = 2**20
-ZIP_PIECE_BYTES = 2**17
+# Text handled at a time: much for numpy, little for a processor's cache, and a whole number of
+# records whether lines have 246 or 247 characters, so that few are cut and glued.
+TEXT_BLOCK_BYTES = 16 * 246 * 247
+ZIP_PIECE_BYTES = 2**20
 
-_RAW_DEFLATE = -15
 _LOCAL_HEADER_BYTES = 30
 _LINE_ENDS = {b"\r\n": "CRLF", b"\n": "LF", b"\r": "CR", b"": "nothing"}
 
@@ -131,39 +130,58 @@ def _texts(path: Path) -> Iterator[bytes]:
     if not path.is_file():
         raise MarketFileError(f"{path} is missing; download it or correct the folder")
     if path.suffix.upper() == ".ZIP":
-        yield from _inflated(path)
+        yield from _unpacked(path)
         return
     with path.open("rb") as file:
-        while text := file.read(TEXT_BLOCK_BYTES):
-            yield text
+        yield from _stored(file, path.stat().st_size)
 
 
-def _inflated(path: Path) -> Iterator[bytes]:
-    """The one member of a ZIP, inflated piece by piece, its size and checksum verified.
+def _unpacked(path: Path) -> Iterator[bytes]:
+    """The one member of a ZIP, block by block, its size and checksum verified.
 
     `zipfile` reads the directory; the inflating is ISA-L's, several times faster than zlib's.
     """
     member = _only_member(path)
-    inflate = isal_zlib.decompressobj(wbits=_RAW_DEFLATE)
+    unpack = _inflated if member.compress_type == zipfile.ZIP_DEFLATED else _stored
     size, checksum = 0, 0
     with path.open("rb") as file:
         file.seek(_start_of_data(path, member))
-        left = member.compress_size
-        while left and (piece := file.read(min(left, ZIP_PIECE_BYTES))):
-            left -= len(piece)
-            if member.compress_type == zipfile.ZIP_DEFLATED:
-                try:
-                    piece = inflate.decompress(piece)
-                # The stubs declare the error's class as an instance.
-                except IsalError as error:  # pyright: ignore[reportGeneralTypeIssues]
-                    raise _corrupt(path, f"its data cannot be inflated ({error})") from error
-            size += len(piece)
-            checksum = isal_zlib.crc32(piece, checksum)
-            yield piece
+        try:
+            for text in unpack(file, member.compress_size):
+                size += len(text)
+                checksum = isal_zlib.crc32(text, checksum)
+                yield text
+        # The stubs declare the error's class as an instance.
+        except IsalError as error:  # pyright: ignore[reportGeneralTypeIssues]
+            raise _corrupt(path, f"its data cannot be inflated ({error})") from error
     if size != member.file_size:
         raise _corrupt(path, f"it promises {member.file_size:,} bytes but holds {size:,}")
     if checksum != member.CRC:
         raise _corrupt(path, f"its checksum is {checksum:08x} but {member.CRC:08x} was promised")
+
+
+def _stored(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The next `size` bytes, fewer if there are not as many."""
+    while text := file.read(min(size, TEXT_BLOCK_BYTES)):
+        size -= len(text)
+        yield text
+
+
+def _inflated(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """What the next `size` bytes inflate to; memory stays bounded if somebody means harm."""
+    inflater = IgzipDecompressor(flag=DECOMP_DEFLATE)
+    wanted = TEXT_BLOCK_BYTES
+    while not inflater.eof:
+        piece = b""
+        if inflater.needs_input:
+            piece = file.read(min(size, ZIP_PIECE_BYTES))
+            size -= len(piece)
+            if not piece:
+                return
+        text = inflater.decompress(piece, wanted)
+        # What a piece's end cut short is made up for: blocks end where records do.
+        wanted = wanted - len(text) or TEXT_BLOCK_BYTES
+        yield text
 
 
 def _only_member(path: Path) -> zipfile.ZipInfo:

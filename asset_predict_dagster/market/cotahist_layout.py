@@ -69,11 +69,7 @@ FIELDS = (
     Field("session", "DATA", 3, 10, "date", "trading day"),
     Field("bdi_code", "CODBDI", 11, 12, "text", "section of B3's bulletin; 02: standard lot"),
     Field("ticker", "CODNEG", 13, 24, "text", "trading code"),
-    Field(
-        "market_type", "TPMERC", 25, 27, "text",
-        "010 spot, 012 and 013 exercise of calls and puts, 017 auction, 020 fractional,"
-        " 030 forward, 050 and 060 futures, 070 calls, 080 puts",
-    ),
+    Field("market_type", "TPMERC", 25, 27, "text", "market, see `MARKET_TYPES`"),
     Field("company", "NOMRES", 28, 39, "text", "short name of the company"),
     Field("specification", "ESPECI", 40, 49, "text", "kind of paper, rights (ED, EJ...), segment"),
     Field(
@@ -124,3 +120,19 @@ TRAILER_FIELDS = (
 
 MARKET_TYPE = next(field for field in FIELDS if field.name == "market_type")
 """The field that tells spot from options, forwards and the rest."""
+
+MARKET_TYPES = {
+    "010": "spot, in standard lots",
+    "012": "exercise of call options",
+    "013": "exercise of put options",
+    "017": "auction",
+    "020": "spot, fractions of a lot",
+    "021": "spot, blocks",
+    "030": "forward",
+    "050": "future with retention of gains",
+    "060": "future with continuous movement",
+    "070": "call options",
+    "080": "put options",
+}
+"""What each TPMERC means. B3's layout does not list 021: its file of 2024-11-08 holds three such
+records, hundreds of thousands of papers each at one price."""

@@ -43,9 +43,9 @@ def write_cotahist(records: pd.DataFrame, path: Path, generated_on: date) -> Non
     ----------
     records
         One row per quote, columns and units as `cotahist_layout.FIELDS`; `record_type` may be
-        left out and further columns are ignored. Prices are rounded to the field's decimals by
-        the caller. Missing values only where the layout knows a "none": `expiry`,
-        `forward_days`.
+        left out and further columns, such as the reader's `line`, are ignored. Prices are
+        rounded to the field's decimals by the caller. Missing values only where the layout
+        knows a "none": `expiry`, `forward_days`.
     path
         Named as B3 names its files, .TXT or .ZIP; replaced if it exists.
     generated_on
@@ -90,7 +90,7 @@ def _put(line: np.ndarray, fields: tuple[Field, ...], values: dict[str, str]) ->
 
 
 def _check_promises(columns: dict[str, pd.Series], path: Path, period: Period) -> None:
-    """Refuse records that the reader would refuse in a file of this name."""
+    """Refuse records that have no place in a file of this name."""
     record_types, sessions = columns["record_type"], columns["session"]
     is_other = (record_types != QUOTE).to_numpy(dtype=bool, na_value=True)
     if is_other.any():

@@ -10,15 +10,18 @@ import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.errors import MarketDataError
-from asset_predict_dagster.tables import QUOTES
+from asset_predict_dagster.market.adjustment import effects, rows_of_events
+from asset_predict_dagster.market.corporate_actions import is_applied
+from asset_predict_dagster.tables import OTHER_KINDS, QUOTES
 
 SPOT_MARKET = "010"
 
-STANDARD_LOT_SECTIONS = ("02", "05", "06", "07", "08", "12", "13", "14", "34", "35", "36")
-"""BDI codes of papers that trade in standard lots: shares and units (02, and 05-08 under special
-situations), real-estate and agricultural funds (12, 13), ETFs (14), BDRs (34-36). Left out are
-rights (10), subscription bonuses (22) and whatever is not a paper one can hold. Source: B3,
-record layout of the historical quotes, table of CODBDI; the real files of 2003-2024."""
+STANDARD_LOT_SECTIONS = ("02", "05", "06", "07", "08", "12", "13", "14", "34", "35", "36", "58")
+"""BDI codes of papers that trade in standard lots: shares and units (02; under special situations
+05-08, and 58, in recovery abroad), real-estate and agricultural funds (12, 13), ETFs (14), BDRs
+(34-36). Left out are rights (10), subscription bonuses (22) and whatever is not a paper one can
+hold. Source: B3, record layout of the historical quotes, table of CODBDI; the real files of
+2003-2024."""
 
 _PRICES = ("open", "high", "low", "average", "close", "best_bid", "best_ask")
 _ADJUSTED = ("open", "high", "low", "close")
@@ -50,7 +53,8 @@ def standard_lots(records: pd.DataFrame) -> pd.DataFrame:
 def clean_quotes(raw_quotes: pd.DataFrame, last: date) -> pd.DataFrame:
     """Spot trades in standard lots up to `last`, R$ per share, sorted by ticker and session.
 
-    A best bid or ask that B3 writes as 0 is missing: there was none.
+    A best bid or ask that B3 writes as 0 is missing: there was none. A missing average or number
+    of trades stays missing.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def clean_quotes(raw_quotes: pd.DataFrame, last: date) -> pd.DataFrame:
         )
     quotes = kept.sort_values(["ticker", "session"], ignore_index=True)
     prices = {name: unit_price_brl(quotes[name], quotes["quotation_factor"]) for name in _PRICES}
-    quotes = quotes.assign(**prices)
+    quotes = quotes.assign(**prices, traded_as=quotes["ticker"])
     for name in ("best_bid", "best_ask"):
         quotes[name] = quotes[name].where(quotes[name] > 0)
     return quotes
@@ -75,22 +79,21 @@ def clean_quotes(raw_quotes: pd.DataFrame, last: date) -> pd.DataFrame:
 def adjust(quotes: pd.DataFrame, corporate_actions: pd.DataFrame) -> pd.DataFrame:
     """Add the two factors and the forward-adjusted prices: one row of `tables.QUOTES` each.
 
-        true return of an ex-date = (close × shares_factor + amount) / previous close
         split_factor(t)    = Π shares_factor of the events up to t
         dividend_factor(t) = Π (1 + amount / (shares_factor × close of the ex-date))
         adjusted price     = price × split_factor × dividend_factor
 
-    An event whose ex-date had no trade takes effect in the ticker's next session. Events before
-    a ticker's first session, after its last, or of unknown tickers change nothing.
+    `adjustment` says in which row an event takes effect. Inferred events below
+    `APPLIED_CONFIDENCE` and the kinds that change no price do nothing.
 
     Parameters
     ----------
     quotes
-        As `clean_quotes` gives them, sorted by ticker and session.
+        As `clean_quotes` gives them, sorted by ticker and session, under current codes.
     corporate_actions
-        Rows of `tables.CORPORATE_ACTIONS`.
+        Rows of `tables.CORPORATE_ACTIONS`, under current codes too.
     """
-    shares, cash = _effects(quotes, corporate_actions)
+    shares, cash = effects(quotes, corporate_actions)
     growth = 1 + cash / (shares * quotes["close"].to_numpy())
     ticker = quotes["ticker"]
     split_factor = pd.Series(shares, index=quotes.index).groupby(ticker, sort=False).cumprod()
@@ -101,43 +104,15 @@ def adjust(quotes: pd.DataFrame, corporate_actions: pd.DataFrame) -> pd.DataFram
     return table[QUOTES.column_names]
 
 
-def _effects(
-    quotes: pd.DataFrame, corporate_actions: pd.DataFrame
-) -> tuple[np.ndarray, np.ndarray]:
-    """Per row of `quotes`: shares after / before (1 without event), and cash per old share.
-
-    The events of several days without a trade meet in one row, in the order they happened.
-    """
-    shares, cash = np.ones(len(quotes)), np.zeros(len(quotes))
-    sessions = quotes["session"].to_numpy()
-    rows_of = quotes.groupby("ticker").indices
-    # A day's cash comes before its new shares: it is per share as held on the last day with both.
-    is_cash = corporate_actions["kind"] == "cash_dividend"
-    in_order = corporate_actions.assign(is_cash=is_cash).sort_values(
-        ["ex_date", "is_cash"], ascending=[True, False], kind="stable"
-    )
-    for ticker, events in in_order.groupby("ticker"):
-        positions = rows_of.get(ticker, np.empty(0, dtype=np.intp))
-        own = sessions[positions]
-        for event in events.itertuples():
-            row = np.searchsorted(own, np.datetime64(event.ex_date))
-            if 0 < row < len(own):
-                if event.is_cash:
-                    cash[positions[row]] += shares[positions[row]] * event.amount_brl
-                else:
-                    shares[positions[row]] *= event.factor
-    return shares, cash
-
-
-def unexplained_jumps(quotes: pd.DataFrame) -> pd.DataFrame:
-    """Sessions whose adjusted return is too large to be believed without an event behind it.
+def unexplained_jumps(quotes: pd.DataFrame, threshold: float = UNEXPLAINED_JUMP) -> pd.DataFrame:
+    """Sessions whose |log adjusted return| is above `threshold`: an event behind it is missing.
 
     Columns: ticker, session, adjusted_return. True crashes are among them: this is a list to
     look at, not one to delete.
     """
     close = quotes["adjusted_close"]
     previous = close.groupby(quotes["ticker"], sort=False).shift()
-    jumps = np.log(close / previous).abs() > UNEXPLAINED_JUMP
+    jumps = np.log(close / previous).abs() > threshold
     return pd.DataFrame(
         {
             "ticker": quotes["ticker"][jumps],
@@ -160,14 +135,17 @@ def impossible_prices(quotes: pd.DataFrame) -> pd.DataFrame:
 def unannounced_distributions(
     quotes: pd.DataFrame, corporate_actions: pd.DataFrame
 ) -> pd.DataFrame:
-    """Sessions in which B3's distribution number rose though no event is known for that day.
+    """Sessions in which B3's distribution number rose though no event is known for them.
 
     Columns: ticker, session, distribution_number. A dividend, split or bonus happened of which
-    `corporate_actions` knows nothing, so the adjusted return of that session is not the true one.
+    `corporate_actions` knows nothing, or nothing certain enough to be applied: the adjusted
+    return of that session is not the true one. An event whose ex-date had no trade is known in
+    the ticker's next session.
     """
     number = quotes["distribution_number"]
-    rose = (number.groupby(quotes["ticker"], sort=False).diff() > 0).to_numpy()
-    known = pd.MultiIndex.from_frame(corporate_actions[["ticker", "ex_date"]])
-    is_known = pd.MultiIndex.from_frame(quotes[["ticker", "session"]]).isin(known)
+    unknown = (number.groupby(quotes["ticker"], sort=False).diff() > 0).to_numpy(copy=True)
+    explains = is_applied(corporate_actions) | corporate_actions["kind"].isin(OTHER_KINDS)
+    rows = rows_of_events(quotes, corporate_actions[explains])
+    unknown[rows[rows >= 0]] = False
     columns = ["ticker", "session", "distribution_number"]
-    return quotes.loc[rose & ~is_known, columns].reset_index(drop=True)
+    return quotes.loc[unknown, columns].reset_index(drop=True)

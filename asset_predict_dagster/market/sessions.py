@@ -93,3 +93,9 @@ def not_sessions(days: pd.Series) -> pd.DataFrame:
     distinct = np.unique(days.dropna().to_numpy().astype("datetime64[D]"))
     strange = distinct[~np.isin(distinct, all_sessions())]
     return pd.DataFrame({"day": strange.astype("datetime64[us]")})
+
+
+def is_traded_on(days: pd.Series) -> pd.Series:
+    """Whether B3 trades on each of `days`; on a missing day it does not."""
+    known = pd.DatetimeIndex(all_sessions().astype("datetime64[us]"))
+    return days.isin(known)

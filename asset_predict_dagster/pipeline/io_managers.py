@@ -6,11 +6,15 @@ import pandas as pd
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import describe
+from asset_predict_dagster.pipeline.reads import noted_for, versions_read
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
-    """Writes what an asset returns to its table, and reads what another one asks for."""
+    """Writes what an asset returns to its table, and reads what another one asks for.
+
+    The version that is written records the versions that its step has read.
+    """
 
     root: str
 
@@ -19,8 +23,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
         table = ASSET_TABLES[context.asset_key.to_user_string()]
         lake = Lake(self.root)
         write = lake.insert_new if table.append_only else lake.write
-        context.add_output_metadata(describe(table, obj, write(table, obj)))
+        written = write(table, obj, came_from=versions_read(context, but=table.name))
+        context.add_output_metadata(describe(table, obj, written))
 
     @says_why
     def load_input(self, context: dg.InputContext) -> pd.DataFrame:
-        return Lake(self.root).read(ASSET_TABLES[context.asset_key.to_user_string()])
+        lake = Lake(self.root, on_read=noted_for(context))
+        return lake.read(ASSET_TABLES[context.asset_key.to_user_string()])

@@ -7,6 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.lake import Written
+from asset_predict_dagster.lake_log import sources_text
 from asset_predict_dagster.tables import Table
 
 _PREVIEW_ROWS = 5
@@ -46,7 +47,7 @@ def column_lineage(table: Table) -> dg.TableColumnLineage | None:
 
 
 def describe(table: Table, frame: pd.DataFrame, written: Written) -> dict[str, Any]:
-    """Metadata of one write."""
+    """Metadata of one write; `came_from` are the sources of the version that is now current."""
     metadata: dict[str, Any] = {
         "dagster/row_count": written.n_rows,
         "delta_version": written.version,
@@ -55,6 +56,8 @@ def describe(table: Table, frame: pd.DataFrame, written: Written) -> dict[str, A
         "dagster/column_schema": column_schema(table),
         "preview": dg.MetadataValue.md(preview(table, frame)),
     }
+    if written.came_from:
+        metadata["came_from"] = sources_text(written.came_from)
     lineage = column_lineage(table)
     if lineage is not None:
         metadata["dagster/column_lineage"] = lineage

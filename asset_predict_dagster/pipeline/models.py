@@ -7,11 +7,11 @@ import pandas as pd
 
 from asset_predict_dagster.dataset.features import FEATURE_NAMES, TABLE
 from asset_predict_dagster.dataset.samples import build_samples
-from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.base import Learner
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
-from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
+from asset_predict_dagster.pipeline.reads import versions_read
+from asset_predict_dagster.pipeline.resources import Clock, Models
 from asset_predict_dagster.tables import FOLDS, LABELS, UNIVERSE
 
 TRAINING_POOL = "training"
@@ -24,7 +24,6 @@ OWNERS = ["team:research"]
 @says_why
 def random_forest_model(
     context: dg.AssetExecutionContext,
-    lake: LakeTables,
     models: Models,
     clock: Clock,
     features: pd.DataFrame,
@@ -37,9 +36,7 @@ def random_forest_model(
     from asset_predict_dagster.models.random_forest import ForestSettings, RandomForestLearner
 
     learner = RandomForestLearner(FEATURE_NAMES, ForestSettings(seed=models.seed))
-    metadata, trained = _train(
-        context, learner, lake.open(), models, clock, features, universe, labels, folds
-    )
+    metadata, trained = _train(context, learner, models, clock, features, universe, labels, folds)
     metadata["importance"] = picture(importance_picture(trained.importance), "importance")
     return dg.MaterializeResult(metadata=metadata)
 
@@ -48,7 +45,6 @@ def random_forest_model(
 @says_why
 def lstm_model(
     context: dg.AssetExecutionContext,
-    lake: LakeTables,
     models: Models,
     clock: Clock,
     features: pd.DataFrame,
@@ -68,9 +64,7 @@ def lstm_model(
         context.log.info(describe_epoch(epoch))
 
     learner = LstmLearner(FEATURE_NAMES, LstmSettings(seed=models.seed), report)
-    metadata, trained = _train(
-        context, learner, lake.open(), models, clock, features, universe, labels, folds
-    )
+    metadata, trained = _train(context, learner, models, clock, features, universe, labels, folds)
     metadata["loss"] = picture(curves_picture(trained.curves), "loss by epoch")
     return dg.MaterializeResult(metadata=metadata)
 
@@ -78,7 +72,6 @@ def lstm_model(
 def _train(
     context: dg.AssetExecutionContext,
     learner: Learner,
-    lake: Lake,
     models: Models,
     clock: Clock,
     features: pd.DataFrame,
@@ -88,7 +81,8 @@ def _train(
 ):
     from asset_predict_dagster.models.training import train
 
-    versions = {t.name: lake.version(t) for t in (TABLE, UNIVERSE, LABELS, FOLDS)}
+    read = versions_read(context)
+    versions = {table.name: read[table.name] for table in (TABLE, UNIVERSE, LABELS, FOLDS)}
     trained = train(
         learner,
         build_samples(features, universe, labels),

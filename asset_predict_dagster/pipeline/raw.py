@@ -1,62 +1,104 @@
-"""Raw: B3's files become records, decoded and otherwise as B3 wrote them."""
+"""Raw: what B3 publishes becomes records, decoded and otherwise as B3 wrote them."""
 
 import dagster as dg
 import pandas as pd
 
-from asset_predict_dagster.market.corporate_actions import read_corporate_actions
-from asset_predict_dagster.market.sources import ingest
+from asset_predict_dagster.market.corporate_actions import combine
+from asset_predict_dagster.market.inferred_actions import infer_share_events
+from asset_predict_dagster.market.ingestion import Ingestion, ingest
+from asset_predict_dagster.market.quotes import clean_quotes
+from asset_predict_dagster.market.renames import read_renames, under_current_codes
+from asset_predict_dagster.market.sources import Source
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import describe
-from asset_predict_dagster.pipeline.resources import Clock, LakeTables, MarketFiles
-from asset_predict_dagster.tables import INGESTED_FILES, RAW_QUOTES
+from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Papers, Thresholds
+from asset_predict_dagster.tables import (
+    INGESTED_FILES,
+    INGESTED_SESSIONS,
+    RAW_QUOTES,
+    REJECTED_RECORDS,
+    Table,
+)
 
 OWNERS = ["team:market-data"]
+
+
+def _spec(table: Table, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        table.name, description=description, kinds={"deltalake", "numpy"}, owners=OWNERS
+    )
 
 
 @dg.multi_asset(
     group_name="raw",
     specs=[
-        dg.AssetSpec(
-            RAW_QUOTES.name,
-            description="One record as B3 wrote it, decoded; prices not divided by FATCOT. Each"
-            " file is ingested once, and whole or not at all.",
-            kinds={"deltalake", "numpy"},
-            owners=OWNERS,
+        _spec(
+            RAW_QUOTES,
+            "One record as B3 wrote it, decoded; prices not divided by FATCOT. Each file is"
+            " ingested once, and whole or not at all.",
         ),
-        dg.AssetSpec(
-            INGESTED_FILES.name,
-            description="One market file that was read: its digest, its sessions, its counts.",
-            kinds={"deltalake"},
-            owners=OWNERS,
+        _spec(INGESTED_FILES, "One market file that was read: its digest, its counts."),
+        _spec(INGESTED_SESSIONS, "One session in one market file: does that file speak for it."),
+        _spec(
+            REJECTED_RECORDS,
+            "One record that can be read but cannot be true: file, line, field and reason.",
         ),
     ],
 )
 @says_why
 def market_records(
-    lake: LakeTables, market_files: MarketFiles, clock: Clock
-) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
-    """Read the files that are new or changed since the last time."""
-    market_files.land(clock.last_session())
-    tables = lake.open()
-    ingestion = ingest(tables, market_files.path, origin=market_files.origin)
-    records = describe(RAW_QUOTES, ingestion.new_records, ingestion.raw)
-    files = describe(INGESTED_FILES, ingestion.new_files, ingestion.log)
-    return (
-        dg.MaterializeResult(
-            RAW_QUOTES.name,
-            metadata={
-                **records,
-                "new_files": len(ingestion.new_files),
-                "files_known_already": ingestion.n_known,
-                "records_written": len(ingestion.new_records),
-            },
-        ),
-        dg.MaterializeResult(INGESTED_FILES.name, metadata=files),
+    context: dg.AssetExecutionContext,
+    lake: LakeTables,
+    market: dg.ResourceParam[Source],
+    clock: Clock,
+    thresholds: Thresholds,
+):
+    """Read what is new or changed since the last time."""
+    for sentence in market.refresh(clock.last_session()):
+        context.log.info(sentence)
+    ingestion = ingest(lake.open(), market, thresholds.max_rejected_share, context.log.info)
+    return tuple(
+        dg.MaterializeResult(table.name, metadata=_metadata(table, ingestion, lake))
+        for table in (RAW_QUOTES, INGESTED_FILES, INGESTED_SESSIONS, REJECTED_RECORDS)
     )
 
 
-@dg.asset(group_name="raw", deps=[RAW_QUOTES.name], kinds={"deltalake", "pandas"}, owners=OWNERS)
+def _metadata(table: Table, ingestion: Ingestion, lake: LakeTables) -> dict:
+    new = {
+        RAW_QUOTES.name: ingestion.new_records,
+        INGESTED_FILES.name: ingestion.new_files,
+        REJECTED_RECORDS.name: ingestion.new_rejects,
+    }.get(table.name)
+    frame = lake.open().read(table) if new is None else new
+    metadata = describe(table, frame, ingestion.written[table.name])
+    if table is RAW_QUOTES:
+        metadata["new_files"] = len(ingestion.new_files)
+        metadata["files_known_already"] = ingestion.n_known
+        metadata["records_written"] = len(ingestion.new_records)
+        metadata["records_rejected"] = len(ingestion.new_rejects)
+    return metadata
+
+
+@dg.asset(group_name="raw", deps=[RAW_QUOTES.name], kinds={"deltalake"}, owners=OWNERS)
 @says_why
-def corporate_actions(market_files: MarketFiles, clock: Clock) -> pd.DataFrame:
-    """One split, grouping, bonus or dividend of one ticker, from the file beside the quotes."""
-    return read_corporate_actions(market_files.path, clock.last_session())
+def renames(papers: Papers, clock: Clock) -> pd.DataFrame:
+    """One change of a paper's code, from the file ASSET_PREDICT_RENAMES names."""
+    return read_renames(papers.renames_file, clock.last_session())
+
+
+@dg.asset(group_name="raw", kinds={"deltalake", "pandas"}, owners=OWNERS)
+@says_why
+def corporate_actions(
+    market: dg.ResourceParam[Source],
+    clock: Clock,
+    raw_quotes: pd.DataFrame,
+    renames: pd.DataFrame,
+) -> pd.DataFrame:
+    """One split, grouping, bonus, dividend or other right of one ticker on its ex-date.
+
+    Listed ones from the source, and share events that the prices themselves give away.
+    """
+    last = clock.last_session()
+    listed = under_current_codes(market.corporate_actions(last), renames, "ex_date")
+    cleaned = under_current_codes(clean_quotes(raw_quotes, last), renames, "session")
+    return combine(listed, infer_share_events(cleaned, listed))

@@ -8,12 +8,19 @@ from pathlib import Path
 
 import dagster as dg
 
-from asset_predict_dagster.errors import SettingsError
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.market.b3_archive import B3Archive
+from asset_predict_dagster.market.cotahist_folder import CotahistFolder
+from asset_predict_dagster.market.duckdb_table import DuckDBTable
 from asset_predict_dagster.market.sessions import last_closed_session
-from asset_predict_dagster.market.sources import B3
+from asset_predict_dagster.market.simulated import SimulatedMarket
+from asset_predict_dagster.market.simulated_folder import SimulatedFolder
+from asset_predict_dagster.market.sources import Source
+from asset_predict_dagster.market.yahoo import Yahoo
 from asset_predict_dagster.models.bundle import Bundle, load_bundle
+from asset_predict_dagster.pipeline.reads import note_read
 from asset_predict_dagster.registry.store import Registry
+from asset_predict_dagster.settings import Settings
 
 
 class LakeTables(dg.ConfigurableResource):
@@ -22,7 +29,7 @@ class LakeTables(dg.ConfigurableResource):
     root: str
 
     def open(self) -> Lake:
-        return Lake(self.root)
+        return Lake(self.root, on_read=note_read)
 
 
 class Clock(dg.ConfigurableResource):
@@ -37,45 +44,43 @@ class Clock(dg.ConfigurableResource):
         return date.fromisoformat(self.as_of) if self.as_of else last_closed_session(self.now())
 
 
-class MarketFiles(dg.ConfigurableResource):
-    """The folder where market files land.
+class Thresholds(dg.ConfigurableResource):
+    """From where on data counts as doubtful; `settings.py` says what each one means."""
 
-    For the simulated market, `simulation_seed` is not negative and `land` writes the files that
-    B3 would have published by then.
+    max_rejected_share: float
+    max_sessions_behind: int
+    min_completeness: float
+    stale_price_sessions: int
+    unexplained_jump: float
+
+
+class Papers(dg.ConfigurableResource):
+    """Which kinds of paper are learned from, and where the changes of their codes are listed."""
+
+    asset_classes: list[str]
+    renames: str = ""
+
+    @property
+    def renames_file(self) -> Path | None:
+        return Path(self.renames) if self.renames else None
+
+
+def market_source(settings: Settings) -> Source:
+    """The source of prices that the settings name.
+
+    A plain object and no `ConfigurableResource`: Dagster shows the configuration of those in its
+    UI, and one of the sources holds a token.
     """
-
-    folder: str
-    simulation_seed: int = -1
-    signal_strength: float = 0.0
-
-    def land(self, last: date) -> None:
-        """Complete the folder up to the session `last`; a folder of B3's own files is left be."""
-        if self.simulation_seed < 0:
-            return
-        from asset_predict_dagster.market.simulated import SimulatedMarket, complete_files
-
-        market = SimulatedMarket(self.simulation_seed, self.signal_strength)
-        try:
-            complete_files(Path(self.folder), market, last)
-        except OSError as error:
-            raise SettingsError(
-                f"the simulated market cannot be written to {self.folder}: {error};"
-                " point ASSET_PREDICT_DATA at a folder that can be written"
-            ) from error
-
-    @property
-    def path(self) -> Path:
-        return Path(self.folder)
-
-    @property
-    def origin(self) -> str:
-        """Whose prices they are: a lake holds those of one origin."""
-        if self.simulation_seed < 0:
-            return B3
-        return (
-            f"a market simulated with seed {self.simulation_seed},"
-            f" signal strength {self.signal_strength:g}"
-        )
+    if settings.source == "simulated":
+        market = SimulatedMarket(settings.seed, settings.signal_strength)
+        return SimulatedFolder(settings.landing, market=market)
+    if settings.source == "yahoo":
+        return Yahoo(settings.landing, settings.tickers, date(settings.download_from, 1, 1))
+    if settings.source == "duckdb":
+        token = settings.motherduck_token
+        return DuckDBTable(settings.duckdb, None if token is None else token.get_secret_value())
+    archive = B3Archive(settings.b3_archive, settings.download_from) if settings.download else None
+    return CotahistFolder(settings.landing, archive)
 
 
 class Models(dg.ConfigurableResource):

@@ -19,7 +19,6 @@ from asset_predict_dagster.dataset.samples import (
 )
 from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.market.sessions import session_after
-from asset_predict_dagster.market.universe import FORECAST_CLASSES
 from asset_predict_dagster.models.bundle import Bundle
 from asset_predict_dagster.tables import PREDICTIONS
 
@@ -130,11 +129,11 @@ def _latest_rows(
 ) -> pd.DataFrame:
     """One row per ticker of a class we forecast: last close, and why it is refused if it is."""
     both = quotes[["ticker", "session", "close"]].assign(
-        asset_class=universe["asset_class"].to_numpy(),
+        is_of_class=universe["reason"].to_numpy() != "asset_class",
         in_universe=universe["in_universe"].to_numpy(),
     )
     latest = both.groupby("ticker", as_index=False).last()
-    latest = latest[latest["asset_class"].isin(FORECAST_CLASSES)].reset_index(drop=True)
+    latest = latest[latest["is_of_class"]].reset_index(drop=True)
     reason = np.select(
         [latest["session"] < session, ~latest["in_universe"]],
         ["stale_quote", "illiquid"],

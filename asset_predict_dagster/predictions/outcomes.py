@@ -9,10 +9,12 @@ from asset_predict_dagster.tables import OUTCOMES
 def meet_outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
     """Rows of `tables.OUTCOMES` for the predictions whose target session is in the data.
 
-    The realised return is that of the adjusted closes, so a split or a dividend in between
-    changes nothing; a ticker that did not trade in the target session keeps its last price and
-    is marked `is_halted`. Refused predictions have nothing to meet. Predictions of which the
-    quotes know no price are left for later.
+    A prediction is about the paper that traded under its ticker in its session, and follows that
+    paper whatever it is called later; its row keeps the ticker it was made under. The realised
+    return is that of the adjusted closes, so a split or a dividend in between changes nothing; a
+    paper that did not trade in the target session keeps its last price and is marked `is_halted`.
+    Refused predictions have nothing to meet. Predictions of which the quotes know no price in
+    their session are left for later.
 
     Parameters
     ----------
@@ -21,27 +23,34 @@ def meet_outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFra
     """
     due = predictions[
         (predictions["reason"] == "") & (predictions["target_session"] <= quotes["session"].max())
-    ].reset_index(drop=True)
-    closes = quotes[["ticker", "session", "adjusted_close"]].sort_values("session")
-    start = _last_close(due, closes, "session")
-    end = _last_close(due, closes, "target_session")
-    realised = end["adjusted_close"] / start["adjusted_close"] - 1
+    ]
+    said_of = quotes[["traded_as", "session", "ticker", "adjusted_close"]].set_axis(
+        ["ticker", "session", "paper", "start"], axis="columns"
+    )
+    due = due.merge(said_of, on=["ticker", "session"], validate="many_to_one")
+    end = _last_close(due, quotes)
+    realised = end["adjusted_close"] / due["start"] - 1
     realised_price = due["last_close"] * (1 + realised)
-    table = due.assign(
+    return due.assign(
         realised_return=realised,
         absolute_error=np.abs(realised - due["expected_return"]),
         naive_absolute_error=np.abs(realised),
         realised_price=realised_price,
         is_within_interval=realised_price.between(due["price_low"], due["price_high"]),
-        is_halted=end["session"].to_numpy() != due["target_session"].to_numpy(),
-    )
-    return table.loc[realised.notna(), OUTCOMES.column_names].reset_index(drop=True)
+        is_halted=end["session"] != due["target_session"],
+    )[OUTCOMES.column_names]
 
 
-def _last_close(due: pd.DataFrame, closes: pd.DataFrame, day: str) -> pd.DataFrame:
-    """The last adjusted close of each row's ticker up to its `day`, in the rows' order."""
-    wanted = due[["ticker", day]].rename(columns={day: "day"}).assign(row=due.index)
+def _last_close(due: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
+    """Session and adjusted close of each paper's last trade up to the target, in `due`'s order."""
+    closes = quotes[["ticker", "session", "adjusted_close"]].sort_values("session")
+    wanted = due[["paper", "target_session"]].assign(row=due.index)
     found = pd.merge_asof(
-        wanted.sort_values("day"), closes, left_on="day", right_on="session", by="ticker"
+        wanted.sort_values("target_session"),
+        closes,
+        left_on="target_session",
+        right_on="session",
+        left_by="paper",
+        right_by="ticker",
     )
     return found.set_index("row").loc[due.index, ["session", "adjusted_close"]]

@@ -63,6 +63,10 @@ class Registry:
         client.set_registered_model_alias(trained.model, CHALLENGER, version)
         return self.version(trained.model, version)
 
+    def models(self) -> list[str]:
+        """The names of the models that have ever been trained."""
+        return [model.name for model in self._client().search_registered_models(max_results=1000)]
+
     def versions(self, model: str) -> list[ModelVersion]:
         """Every version of a model, the latest first; none if it was never trained."""
         found = self._client().search_model_versions(f"name = '{model}'")

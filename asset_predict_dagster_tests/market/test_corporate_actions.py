@@ -9,15 +9,21 @@ import pytest
 
 from asset_predict_dagster.errors import MarketFileError
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.market.corporate_actions import read_corporate_actions
+from asset_predict_dagster.market.corporate_actions import (
+    combine,
+    no_events,
+    one_row_per_event,
+    read_corporate_actions,
+    refuse_impossible,
+)
 from asset_predict_dagster.market.simulated import complete_files
 from asset_predict_dagster.market.simulated_market import SimulatedMarket
 from asset_predict_dagster.table_checks import broken_promises
 from asset_predict_dagster.tables import CORPORATE_ACTIONS
+from asset_predict_dagster_tests.market.real_panel import PANEL, PANEL_END, needs_panel
 
 HEADER = "ticker,ex_date,kind,amount_brl,factor"
 LAST = date(2024, 12, 31)
-PANEL = Path(__file__).parents[2] / ".." / "shared" / "data" / "b3_panel"
 
 
 def write(folder: Path, *lines: str, header: str = HEADER) -> Path:
@@ -42,8 +48,11 @@ def test_each_line_is_one_event(tmp_path):
             "kind": ["cash_dividend", "split", "grouping", "bonus"],
             "amount_brl": [0.25, np.nan, np.nan, np.nan],
             "factor": [np.nan, 2.0, 0.1, 1.03],
+            "source": "csv",
+            "confidence": 1.0,
+            "evidence": None,
         }
-    ).astype({"ex_date": "datetime64[us]"})
+    ).astype({"ex_date": "datetime64[us]", "evidence": "str"})
     pd.testing.assert_frame_equal(events, expected)
     assert broken_promises(CORPORATE_ACTIONS, events).empty
 
@@ -88,6 +97,15 @@ def test_a_dividend_and_a_split_of_one_day_stay_two_events(tmp_path):
     assert read_corporate_actions(tmp_path, LAST)["kind"].tolist() == ["cash_dividend", "split"]
 
 
+def test_events_that_change_no_price_are_listed_without_a_size(tmp_path):
+    kinds = ["other", "spin_off", "subscription"]
+    write(tmp_path, *(f"ZZAA3,2024-02-01,{kind},," for kind in kinds))
+    events = read_corporate_actions(tmp_path, LAST)
+    assert events["kind"].tolist() == kinds
+    assert events[["amount_brl", "factor"]].isna().all(axis=None)
+    assert broken_promises(CORPORATE_ACTIONS, events).empty
+
+
 def test_the_factor_may_be_left_out_where_only_dividends_are_listed(tmp_path):
     write(tmp_path, "ZZAA3,2024-02-01,cash_dividend,0.25", header=HEADER.removesuffix(",factor"))
     assert read_corporate_actions(tmp_path, LAST)["amount_brl"].tolist() == [0.25]
@@ -121,6 +139,11 @@ GOOD = "ZZAA3,2024-02-01,cash_dividend,0.25,"
         ("ZZAA3,2024-02-01,cash_dividend,-1,", "line 4: a dividend needs an amount_brl"),
         ("ZZAA3,2024-02-01,split,,", "line 4: a share event needs a factor above zero"),
         ("ZZAA3,2024-02-01,grouping,,0", "line 4: a share event needs a factor above zero"),
+        (
+            "ZZAA3,2024-02-01,spin_off,,0.8",
+            "line 4: an event of kind .*spin_off.* changes no price",
+        ),
+        ("ZZAA3,2024-02-01,subscription,5,", "line 4: an event of kind .* changes no price"),
         ("ZZAA3,2024-02-01,cash_dividend,ten,", "line 4, amount_brl: expected a number.*'ten'"),
         ('ZZAA3,2024-02-01,cash_dividend,"0,25",', "line 4, amount_brl: expected a number"),
         ("ZZAA3,2024-02-01,cash_dividend,inf,", "line 4, amount_brl: expected a number"),
@@ -171,14 +194,138 @@ def test_the_simulated_markets_events_are_read_as_they_happened(tmp_path):
     read = read_corporate_actions(tmp_path, last)
     assert {"cash_dividend", "split"} <= set(truth["kind"])
     in_order = truth.sort_values(["ticker", "ex_date"], ignore_index=True)
-    pd.testing.assert_frame_equal(read, in_order[read.columns], check_exact=True)
+    told = ["ticker", "ex_date", "kind", "amount_brl", "factor"]
+    pd.testing.assert_frame_equal(read[told], in_order[told], check_exact=True)
 
 
-@pytest.mark.skipif(
-    not PANEL.is_dir(), reason="the panel of real prices is not beside this checkout"
-)
+@needs_panel
 def test_the_real_dividends_keep_the_dictionary():
-    events = read_corporate_actions(PANEL, date(2024, 2, 26))
+    events = read_corporate_actions(PANEL, PANEL_END)
     assert events["ticker"].nunique() == 45
     assert set(events["kind"]) == {"cash_dividend"}
     assert broken_promises(CORPORATE_ACTIONS, events).empty
+
+
+# Rows of another reader
+
+
+def events_of(*rows: tuple, source: str = "csv", ticker: str = "ZZAA3") -> pd.DataFrame:
+    """(ex-date, kind, R$ per share or shares after / before, confidence if not 1)."""
+    frame = pd.DataFrame(
+        [
+            {
+                "ticker": ticker,
+                "ex_date": pd.Timestamp(ex_date),
+                "kind": kind,
+                "amount_brl": value if kind == "cash_dividend" else np.nan,
+                "factor": value if kind in ("split", "grouping", "bonus") else np.nan,
+                "source": source,
+                "confidence": confidence[0] if confidence else 1.0,
+                "evidence": None,
+            }
+            for ex_date, kind, value, *confidence in rows
+        ],
+        columns=CORPORATE_ACTIONS.column_names,
+    )
+    return frame.astype(no_events().dtypes)
+
+
+def told(events: pd.DataFrame) -> list[tuple]:
+    """(source, ex-date, kind, amount or factor) of each row."""
+    size = events["amount_brl"].fillna(events["factor"])
+    days = events["ex_date"].dt.strftime("%m-%d")
+    return list(zip(events["source"], days, events["kind"], size, strict=True))
+
+
+def test_whoever_reads_events_can_refuse_what_cannot_be():
+    rows = events_of(("2024-02-01", "split", 2.0), ("2024-02-01", "cash_dividend", -1.0))
+    with pytest.raises(MarketFileError, match="table b3: row 1: a dividend needs an amount_brl"):
+        refuse_impossible("table b3", rows)
+
+
+def test_what_is_said_of_rows_with_one_key_is_kept():
+    rows = events_of(("2024-02-01", "bonus", 1.5), ("2024-02-01", "bonus", 2.0), source="b3")
+    rows["evidence"] = ["BONIFICACAO", "DESDOBRAMENTO"]
+    [event] = one_row_per_event(rows, LAST).to_dict("records")
+    assert (event["factor"], event["source"]) == (3.0, "b3")
+    assert event["evidence"] == "BONIFICACAO, DESDOBRAMENTO"
+
+
+# Events that several sources tell of
+
+
+def test_nothing_and_nothing_is_nothing():
+    pd.testing.assert_frame_equal(combine(), no_events())
+    pd.testing.assert_frame_equal(combine(no_events(), no_events()), no_events())
+
+
+def test_one_sources_events_stay_as_they_are():
+    events = events_of(
+        ("2024-02-01", "cash_dividend", 0.5),
+        ("2024-02-01", "split", 2.0),
+        ("2024-02-02", "split", 2),
+    )
+    pd.testing.assert_frame_equal(combine(events, no_events()), events)
+    pd.testing.assert_frame_equal(combine(no_events(), events), events)
+
+
+def test_cash_of_one_day_is_the_same_money_told_again():
+    csv = events_of(("2024-02-01", "cash_dividend", 0.5))
+    b3 = events_of(
+        ("2024-02-01", "cash_dividend", 0.48), ("2024-02-02", "cash_dividend", 0.1), source="b3"
+    )
+    assert told(combine(csv, b3)) == [
+        ("csv", "02-01", "cash_dividend", 0.5),
+        ("b3", "02-02", "cash_dividend", 0.1),
+    ]
+    assert told(combine(b3, csv))[0] == ("b3", "02-01", "cash_dividend", 0.48)
+
+
+def test_the_share_events_of_one_day_are_those_of_the_first_source_whatever_it_calls_them():
+    csv = events_of(("2024-02-01", "split", 2.0))
+    b3 = events_of(("2024-02-01", "bonus", 1.5), source="b3")
+    assert told(combine(csv, b3)) == [("csv", "02-01", "split", 2.0)]
+
+
+def test_cash_of_one_source_and_shares_of_another_are_both_true():
+    csv = events_of(("2024-02-01", "cash_dividend", 0.5), ("2024-02-01", "other", np.nan))
+    b3 = events_of(("2024-02-01", "split", 2.0), ("2024-02-01", "spin_off", np.nan), source="b3")
+    kinds = [(source, kind) for source, _, kind, _ in told(combine(csv, b3))]
+    assert kinds == [
+        ("csv", "cash_dividend"), ("csv", "other"), ("b3", "spin_off"), ("b3", "split"),
+    ]  # fmt: skip
+
+
+def test_the_same_event_of_another_ticker_is_another_event():
+    one = events_of(("2024-02-01", "split", 2.0))
+    other = events_of(("2024-02-01", "split", 2.0), source="b3", ticker="ZZAB3")
+    assert len(combine(one, other)) == 2
+
+
+@pytest.mark.parametrize(
+    ("listed", "found", "n_left"),
+    [
+        (("2024-02-09", "split", 2.0), ("2024-02-14", "split", 2.0), 1),  # the next session
+        (("2024-02-01", "split", 2.0), ("2024-02-08", "split", 2.0), 1),  # 5 sessions later
+        (("2024-02-01", "split", 2.0), ("2024-02-09", "split", 2.0), 2),  # 6 sessions later
+        (("2024-02-01", "bonus", 1.033), ("2024-02-02", "bonus", 1.05), 1),
+        (("2024-02-01", "grouping", 0.1), ("2024-02-02", "grouping", 0.02), 2),
+    ],
+)
+def test_an_inferred_event_gives_way_to_one_listed_some_sessions_before(listed, found, n_left):
+    csv, inferred = events_of(listed), events_of((*found, 0.99), source="inferred")
+    assert told(combine(csv, inferred))[0][0] == "csv"
+    assert len(combine(csv, inferred)) == n_left
+
+
+def test_a_listed_event_gives_way_to_one_that_the_price_showed_before():
+    """The earlier day stays: the prices of the days between are published by then."""
+    csv = events_of(("2024-02-06", "split", 2.0))
+    inferred = events_of(("2024-02-02", "split", 2.0, 0.99), source="inferred")
+    assert told(combine(csv, inferred)) == [("inferred", "02-02", "split", 2.0)]
+
+
+def test_an_inferred_event_that_is_not_applied_gives_way_even_to_a_later_one():
+    csv = events_of(("2024-02-06", "split", 2.0))
+    inferred = events_of(("2024-02-02", "split", 2.0, 0.6), source="inferred")
+    assert told(combine(csv, inferred)) == [("csv", "02-06", "split", 2.0)]

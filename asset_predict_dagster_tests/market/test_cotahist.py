@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from asset_predict_dagster.errors import SettingsError
-from asset_predict_dagster.market import cotahist_bytes
-from asset_predict_dagster.market.cotahist import SPOT, read_cotahist
+from asset_predict_dagster.market import cotahist_bytes, cotahist_columns
+from asset_predict_dagster.market.cotahist import SPOT, cotahist_parts, read_cotahist
 from asset_predict_dagster.market.cotahist_columns import decimal_values
-from asset_predict_dagster.market.cotahist_layout import FIELDS, RECORD_LENGTH
+from asset_predict_dagster.market.cotahist_layout import FIELDS, MARKET_TYPES, RECORD_LENGTH
 from asset_predict_dagster.market.cotahist_name import period_of
 
 ANSWERS = Path(__file__).parents[1] / "answers"
@@ -34,7 +34,9 @@ def test_every_field_reads_as_a_person_reads_it():
         parse_dates=["session", "expiry"],
     ).astype({"session": "datetime64[us]", "expiry": "datetime64[us]", "forward_days": "Int64"})
     records = read_cotahist(DAY, markets=None).records
-    pd.testing.assert_frame_equal(records, answers, check_exact=True)
+    pd.testing.assert_frame_equal(
+        records, answers.assign(line=[2, 3, 4, 5, 6, 7, 8, 9]), check_exact=True
+    )
 
 
 def test_the_file_says_what_it_is():
@@ -42,7 +44,7 @@ def test_the_file_says_what_it_is():
     assert file.path == DAY
     assert file.kind == "daily"
     assert file.generated_on == date(2019, 1, 3)
-    assert (file.n_quotes, file.n_kept, len(file.records)) == (8, 4, 4)
+    assert (file.n_quotes, file.n_filtered, file.n_kept, len(file.records)) == (8, 4, 4, 4)
 
 
 def test_only_spot_trades_are_kept_unless_asked_otherwise():
@@ -51,7 +53,41 @@ def test_only_spot_trades_are_kept_unless_asked_otherwise():
     assert options["ticker"].tolist() == ["ALFAA12", "ALFAM9"]
 
 
-@pytest.mark.parametrize("market", ["050", "110", "000", "011"])
+def test_a_quote_says_on_which_line_it_stands_whatever_is_left_out():
+    assert read_cotahist(DAY).records["line"].tolist() == [2, 3, 5, 9]
+
+
+@pytest.mark.parametrize("code", ["011", "110", "101", "000", "999", "01 ", "0Á0"])
+def test_a_quote_of_a_market_that_b3_does_not_know_is_kept_for_the_caller_to_reject(tmp_path, code):
+    lines = DAY.read_bytes().splitlines(keepends=True)
+    lines[6] = lines[6][:24] + code.encode("latin-1") + lines[6][27:]
+    (tmp_path / DAY.name).write_bytes(b"".join(lines))
+    file = read_cotahist(tmp_path / DAY.name)
+    assert (file.n_quotes, file.n_filtered, file.n_kept) == (8, 3, 5)
+    unknown = file.records.set_index("line").loc[7]
+    assert (unknown["market_type"], unknown["ticker"]) == (code.rstrip(), "ALFAM9")
+
+
+@pytest.mark.parametrize("market", sorted(set(MARKET_TYPES) - {"010"}))
+def test_every_other_market_that_b3_knows_is_left_out_and_counted(tmp_path, market):
+    lines = DAY.read_bytes().splitlines(keepends=True)
+    lines[6] = lines[6][:24] + market.encode() + lines[6][27:]
+    (tmp_path / DAY.name).write_bytes(b"".join(lines))
+    file = read_cotahist(tmp_path / DAY.name)
+    assert (file.n_quotes, file.n_filtered, file.n_kept) == (8, 4, 4)
+    assert read_cotahist(tmp_path / DAY.name, [market]).records["line"].isin([7]).any()
+
+
+@pytest.mark.parametrize("day", ["20190103", "20181231", "99991231"])
+def test_a_session_that_the_name_does_not_promise_is_kept_for_the_caller_to_reject(tmp_path, day):
+    lines = DAY.read_bytes().splitlines(keepends=True)
+    lines[8] = lines[8][:2] + day.encode() + lines[8][10:]
+    (tmp_path / DAY.name).write_bytes(b"".join(lines))
+    records = read_cotahist(tmp_path / DAY.name).records
+    assert f"{records['session'].iloc[-1]:%Y%m%d}" == day
+
+
+@pytest.mark.parametrize("market", ["050", "017"])
 def test_a_market_without_trades_gives_an_empty_table_of_the_same_types(market):
     file = read_cotahist(DAY, markets=[market])
     assert (file.n_quotes, file.n_kept) == (8, 0)
@@ -60,13 +96,43 @@ def test_a_market_without_trades_gives_an_empty_table_of_the_same_types(market):
 
 def test_columns_have_the_promised_types():
     expected = {field.name: DTYPES[field.kind] for field in FIELDS} | {"forward_days": "Int64"}
+    expected["line"] = "int64"
     assert read_cotahist(DAY).records.dtypes.astype(str).to_dict() == expected
 
 
-def test_a_market_that_is_no_code_of_three_digits_is_refused():
-    for markets in ("010", ("10",), ("spot",)):
-        with pytest.raises(SettingsError, match="three digits"):
+def test_asking_for_a_market_that_b3_does_not_know_is_refused():
+    for markets in ("010", ("10",), ("spot",), ("010", "011")):
+        with pytest.raises(SettingsError, match=r"a collection of 010, 012, .* was expected"):
             read_cotahist(DAY, markets=markets)
+
+
+@pytest.mark.parametrize(("quotes_per_part", "n_kept"), [(1, [1] * 8), (3, [3, 3, 2]), (9, [8])])
+def test_the_parts_of_a_file_follow_one_another_to_make_the_whole(
+    tmp_path, monkeypatch, quotes_per_part, n_kept
+):
+    monkeypatch.setattr(cotahist_bytes, "TEXT_BLOCK_BYTES", 246)
+    parts = list(cotahist_parts(DAY, None, quotes_per_part))
+    n_kept = n_kept if sum(n_kept) % quotes_per_part else [*n_kept, 0]
+    assert [part.n_kept for part in parts] == [len(part.records) for part in parts] == n_kept
+    assert [part.n_quotes for part in parts] == n_kept
+    assert {part.generated_on for part in parts} == {date(2019, 1, 3)}
+    together = pd.concat([part.records for part in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(together, read_cotahist(DAY, None).records)
+
+
+def test_parts_count_what_is_left_out_where_it_stands(monkeypatch):
+    monkeypatch.setattr(cotahist_bytes, "TEXT_BLOCK_BYTES", 246)
+    parts = list(cotahist_parts(DAY, ["010"], quotes_per_part=2))
+    assert [part.n_filtered for part in parts] == [0, 4, 0]
+    assert [part.n_quotes for part in parts] == [2, 6, 0]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5, 8])
+def test_how_many_records_are_decoded_at_a_time_does_not_matter(monkeypatch, batch):
+    whole = read_cotahist(DAY, None).records
+    monkeypatch.setattr(cotahist_columns, "BATCH_RECORDS", batch)
+    monkeypatch.setattr(cotahist_bytes, "TEXT_BLOCK_BYTES", 246)
+    pd.testing.assert_frame_equal(read_cotahist(DAY, None).records, whole)
 
 
 def test_prices_are_the_nearest_floats_even_where_numpy_rounds_twice():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from asset_predict_dagster.errors import MarketFileError
-from asset_predict_dagster.market.cotahist import read_cotahist
+from asset_predict_dagster.market.cotahist import cotahist_parts, read_cotahist
 
 DAY = Path(__file__).parents[1] / "answers" / "COTAHIST_D02012019.TXT"
 N_LINES = 10  # header, 8 quotes, trailer
@@ -50,6 +50,15 @@ def test_a_missing_file(tmp_path):
 )  # fmt: skip
 def test_a_name_that_b3_would_not_give(refused, name):
     refused(DAY.read_bytes(), "COTAHIST_A2019, .* was expected but the name is", name)
+
+
+def test_a_file_refused_behind_its_first_parts(tmp_path, lines, monkeypatch):
+    monkeypatch.setattr("asset_predict_dagster.market.cotahist_bytes.TEXT_BLOCK_BYTES", 246)
+    (tmp_path / DAY.name).write_bytes(b"\n".join([*lines[:-2], lines[-1]]))
+    parts = cotahist_parts(tmp_path / DAY.name, None, quotes_per_part=3)
+    assert [next(parts).n_kept, next(parts).n_kept] == [3, 3]
+    with pytest.raises(MarketFileError, match="promises 10 records but the file has 9"):
+        next(parts)
 
 
 def test_an_empty_file(refused):
@@ -205,7 +214,7 @@ def test_lines_are_counted_over_all_markets_not_only_those_kept(refused, lines):
     lines[8] = put(lines[8], 57, b" " * 13)
     refused(lines, r"line 9, positions 57-69 \(PREABE\)", markets=("010",))
     lines[8] = put(lines[8], 57, b"0" * 13)
-    lines[8] = put(lines[8], 3, b"20190103")
+    lines[8] = put(lines[8], 3, b"20190229")
     refused(lines, r"line 9, positions 3-10 \(DATA\)", markets=("010",))
 
 
@@ -223,21 +232,6 @@ def test_a_session_with_something_else_than_digits(refused, lines):
 def test_an_expiry_that_is_no_day(refused, lines, day):
     lines[5] = put(lines[5], 203, day)
     refused(lines, r"line 6, positions 203-210 \(DATVEN\): a day as AAAAMMDD expected")
-
-
-@pytest.mark.parametrize(
-    ("name", "day"),
-    [
-        ("COTAHIST_D02012019.TXT", b"20190103"),
-        ("COTAHIST_M012019.TXT", b"20190201"),
-        ("COTAHIST_A2019.TXT", b"20200101"),
-        ("COTAHIST_A2019.TXT", b"20181231"),
-        ("COTAHIST_A2019.TXT", b"99991231"),
-    ],
-)
-def test_a_session_outside_the_days_of_the_name(refused, lines, name, day):
-    lines[8] = put(lines[8], 3, day)
-    refused(lines, r"line 9, positions 3-10 \(DATA\): a session from 2019-01-0. to 2019", name)
 
 
 @pytest.mark.parametrize("character", [b"\x00", b"\t", b"\x1f", b"\x7f", b"\x80", b"\x9f"])

@@ -6,6 +6,7 @@ reader leaves as digits are compared as numbers, with the layout's decimals.
 """
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from asset_predict_dagster.errors import MarketFileError
 from asset_predict_dagster.market.cotahist import read_cotahist
 from asset_predict_dagster.market.cotahist_layout import FIELDS, Field
 from asset_predict_dagster.market.cotahist_writer import write_cotahist
+from asset_predict_dagster.market.quotes import clean_quotes
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 REAL = SHARED / "cotahist_real"
@@ -70,6 +72,47 @@ def test_the_spot_filter_keeps_exactly_the_spot_rows(name):
     every = read_cotahist(REAL / name, markets=None).records
     spot = every.loc[every["market_type"] == "010"].reset_index(drop=True)
     pd.testing.assert_frame_equal(read_cotahist(REAL / name).records, spot)
+
+
+@pytest.mark.parametrize("name", N_QUOTES)
+@pytest.mark.parametrize("counted", ["market_type", "specification", "ticker"])
+def test_each_market_kind_of_paper_and_ticker_has_as_many_quotes(name, counted):
+    read = read_cotahist(REAL / name, markets=None).records[counted]
+    b3_name = next(field.b3_name for field in FIELDS if field.name == counted)
+    expected = pd.read_parquet((EXPECTED / name).with_suffix(".parquet"), columns=[b3_name])
+    assert first_words(read) == first_words(expected[b3_name])
+
+
+def first_words(texts: pd.Series) -> dict[str, int]:
+    """How many of each: ON, PN, CI ... of ESPECI; tickers and markets have one word."""
+    return texts.str.split().str[0].value_counts().to_dict()
+
+
+def test_the_file_of_2021_counts_what_is_not_spot_and_holds_no_unknown_market():
+    file = read_cotahist(REAL / "COTAHIST_A2021.ZIP")
+    assert (file.n_quotes, file.n_filtered, file.n_kept) == (110_290, 93_118, 17_172)
+    every = read_cotahist(REAL / "COTAHIST_A2021.ZIP", markets=None).records
+    assert every["market_type"].value_counts().to_dict() == {
+        "070": 40_189, "080": 35_012, "010": 17_172, "030": 9_037, "020": 6_914, "012": 1_392,
+        "013": 574,
+    }  # fmt: skip
+
+
+def test_the_block_trades_of_2024_are_a_market_that_is_known():
+    blocks = read_cotahist(REAL / "COTAHIST_D08112024.ZIP", markets=["021"]).records
+    assert blocks["ticker"].tolist() == ["LREN3Q", "TOTS3Q", "FLRY3Q"]
+
+
+def test_in_2003_most_papers_are_quoted_per_thousand_and_quotes_are_per_share():
+    name = "COTAHIST_D12022003.TXT"
+    every = read_cotahist(REAL / name, markets=None).records
+    assert every["quotation_factor"].value_counts().to_dict() == {1000: 378, 1: 173}
+    quotes = clean_quotes(read_cotahist(REAL / name).records, last=date(2003, 2, 12))
+    assert set(quotes["quotation_factor"]) == {1, 1000}
+    expected = pd.read_parquet((EXPECTED / name).with_suffix(".parquet"))
+    expected = expected[expected["TPMERC"] == "010"].set_index("CODNEG")
+    per_share = (expected["PREULT"] / expected["FATCOT"]).rename(index=str.rstrip)
+    assert quotes["close"].tolist() == per_share.loc[quotes["ticker"]].tolist()
 
 
 @pytest.mark.parametrize("name", [name for name in N_QUOTES if name.endswith(".TXT")])

@@ -1,7 +1,6 @@
 """A quote is R$ per share, and its adjusted price grows by what a holder really earned."""
 
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asset_predict_dagster.errors import MarketDataError
-from asset_predict_dagster.market.corporate_actions import read_corporate_actions
-from asset_predict_dagster.market.cotahist import read_cotahist
+from asset_predict_dagster.market.corporate_actions import (
+    APPLIED_CONFIDENCE,
+    read_corporate_actions,
+)
 from asset_predict_dagster.market.quotes import (
     adjust,
     clean_quotes,
@@ -21,57 +22,25 @@ from asset_predict_dagster.market.quotes import (
     unit_price_brl,
 )
 from asset_predict_dagster.market.simulated_market import SimulatedMarket
-from asset_predict_dagster.market.sources import market_files
 from asset_predict_dagster.table_checks import broken_promises
 from asset_predict_dagster.tables import QUOTES, RAW_QUOTES
-
-PANEL = Path(__file__).parents[2] / ".." / "shared" / "data" / "b3_panel"
-LAST = date(2024, 1, 31)
-PRICES = ("open", "high", "low", "average", "close", "best_bid", "best_ask")
-
-
-def day(of_january: int) -> pd.Timestamp:
-    return pd.Timestamp(2024, 1, of_january).as_unit("us")
-
-
-def raw(of_january: int, close: float, ticker: str = "ZZAA3", **changed) -> dict:
-    """A record of a session of January 2024 with one price, but for what is `changed`."""
-    return {
-        **{column.name: "" for column in RAW_QUOTES.columns},
-        **dict.fromkeys(PRICES, close),
-        "session": day(of_january),
-        "ticker": ticker,
-        "market_type": "010",
-        "bdi_code": "02",
-        "quotation_factor": 1,
-        **changed,
-    }
-
-
-def quotes_of(*records: dict) -> pd.DataFrame:
-    return clean_quotes(pd.DataFrame(records), LAST)
-
-
-def traded(closes: dict[int, float], ticker: str = "ZZAA3") -> pd.DataFrame:
-    """Quotes of one ticker: day of January 2024 → its close."""
-    return quotes_of(*(raw(of_january, close, ticker) for of_january, close in closes.items()))
-
-
-def events(*rows: tuple[int, str, float], ticker: str = "ZZAA3") -> pd.DataFrame:
-    """(day of January 2024, kind, R$ per share or shares after / before)."""
-    return pd.DataFrame(
-        [
-            {
-                "ticker": ticker,
-                "ex_date": day(of_january),
-                "kind": kind,
-                "amount_brl": value if kind == "cash_dividend" else np.nan,
-                "factor": np.nan if kind == "cash_dividend" else value,
-            }
-            for of_january, kind, value in rows
-        ],
-        columns=["ticker", "ex_date", "kind", "amount_brl", "factor"],
-    )
+from asset_predict_dagster_tests.market.hand_made_quotes import (
+    LAST,
+    PRICES,
+    day,
+    event_lists,
+    events,
+    histories,
+    quotes_of,
+    raw,
+    traded,
+)
+from asset_predict_dagster_tests.market.real_panel import (
+    PANEL,
+    PANEL_END,
+    needs_panel,
+    panel_quotes,
+)
 
 
 def adjusted(closes: dict[int, float], *rows: tuple[int, str, float]) -> list[float]:
@@ -122,6 +91,18 @@ def test_a_bid_or_ask_of_zero_is_none():
     quotes = quotes_of(raw(2, 10.0, best_bid=0.0, best_ask=10.01))
     assert quotes["best_bid"].isna().all()
     assert quotes["best_ask"].tolist() == [10.01]
+
+
+def test_a_paper_is_traded_under_its_code_of_the_day():
+    quotes = quotes_of(raw(2, 10.0), raw(2, 20.0, "ZZAB4"))
+    assert quotes["traded_as"].tolist() == quotes["ticker"].tolist() == ["ZZAA3", "ZZAB4"]
+
+
+def test_an_average_and_a_number_of_trades_may_be_missing():
+    records = pd.DataFrame([raw(2, 10.0, average=np.nan, trades=pd.NA), raw(3, 11.0, trades=7)])
+    table = adjust(clean_quotes(records.astype({"trades": "Int64"}), LAST), events())
+    assert table["trades"].tolist() == [pd.NA, 7]
+    assert table["average"].isna().tolist() == [True, False]
 
 
 @pytest.mark.parametrize("records", [[], [raw(2, 0.3, market_type="070")], [raw(31, 10.0)]])
@@ -217,20 +198,21 @@ def test_the_whole_day_is_adjusted_by_the_same_factors():
     assert row[parts].tolist() == [10.5, 12.0, 9.0, 10.0]
 
 
-# Adjusted prices, whatever happens
+def test_events_that_change_no_price_change_none():
+    rows = [(3, kind, np.nan) for kind in ("subscription", "spin_off", "other")]
+    assert adjusted({2: 10.0, 3: 5.0}, *rows) == [10.0, 5.0]
 
-SESSIONS = pd.DatetimeIndex(pd.bdate_range("2024-01-02", periods=15)).as_unit("us")
-closes = st.integers(1, 100_000).map(lambda centavos: centavos / 100)
-histories = st.dictionaries(st.sampled_from([*SESSIONS.day]), closes, min_size=1)
-amounts = st.tuples(
-    st.integers(1, 31), st.just("cash_dividend"), st.integers(1, 500).map(lambda c: c / 100)
+
+@pytest.mark.parametrize(
+    ("confidence", "adjusted_close"), [(0.69, 5.0), (APPLIED_CONFIDENCE, 10.0), (1.0, 10.0)]
 )
-share_events = st.tuples(
-    st.integers(1, 31),
-    st.sampled_from(["split", "grouping", "bonus"]),
-    st.sampled_from([0.001, 0.1, 1.03, 1.1, 2.0, 3.0, 10.0]),
-)
-event_lists = st.lists(amounts | share_events, max_size=8)
+def test_an_inferred_event_counts_if_it_is_likely_enough(confidence, adjusted_close):
+    inferred = events((3, "split", 2.0)).assign(source="inferred", confidence=confidence)
+    table = adjust(traded({2: 10.0, 3: 5.0}), inferred)
+    assert table["adjusted_close"].tolist() == [10.0, adjusted_close]
+
+
+# Adjusted prices, whatever happens
 
 
 @settings(max_examples=50, deadline=None)
@@ -308,6 +290,13 @@ def test_a_jump_without_an_event_is_named():
     assert jumps["adjusted_return"].tolist() == pytest.approx([33 / 18 - 1, -0.5])
 
 
+@pytest.mark.parametrize(("threshold", "days"), [(0.5, [3, 4]), (0.59, [4]), (0.61, [])])
+def test_how_large_a_jump_must_be_is_for_the_caller_to_say(threshold, days):
+    # log 1.8 is 0.588, log 33/18 is 0.606.
+    quotes = adjust(traded({2: 10.0, 3: 18.0, 4: 33.0}), events())
+    assert unexplained_jumps(quotes, threshold)["session"].dt.day.tolist() == days
+
+
 def test_a_jump_that_an_event_explains_is_not_named():
     table = adjust(traded({2: 10.0, 3: 5.0}), events((3, "split", 2.0)))
     assert unexplained_jumps(table).empty
@@ -336,16 +325,10 @@ def test_open_and_close_lie_between_low_and_high_above_zero(changed, is_impossib
     assert found["session"].tolist() == ([day(2)] if is_impossible else [])
 
 
-@pytest.mark.skipif(
-    not PANEL.is_dir(), reason="the panel of real prices is not beside this checkout"
-)
+@needs_panel
 def test_of_twelve_real_years_two_jumps_are_unexplained():
     """UGPA3's earlier prices are scaled wrongly in the source; AMER3's crash was real."""
-    last = date(2024, 2, 26)
-    records = pd.concat(
-        [read_cotahist(path).records for path in market_files(PANEL)], ignore_index=True
-    )
-    table = adjust(clean_quotes(records, last), read_corporate_actions(PANEL, last))
+    table = adjust(panel_quotes(), read_corporate_actions(PANEL, PANEL_END))
     assert len(table) == 174_348
     jumps = unexplained_jumps(table)
     named = zip(jumps["ticker"], jumps["session"].dt.strftime("%Y-%m-%d"), strict=True)
@@ -354,18 +337,36 @@ def test_of_twelve_real_years_two_jumps_are_unexplained():
     assert broken_promises(QUOTES, table).empty
 
 
-def test_a_distribution_that_no_event_explains_is_named():
-    quotes = pd.DataFrame(
-        {
-            "ticker": ["ZZAA3"] * 4 + ["ZZBB3"],
-            "session": pd.to_datetime(
-                ["2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05", "2024-01-05"]
-            ),
-            "distribution_number": [100, 101, 101, 102, 7],
-        }
+def distributions(*numbers: int) -> pd.DataFrame:
+    """Quotes from 2 January on, each session with its distribution number; none on the 4th."""
+    days = [2, 3, 5, 8, 9][: len(numbers)]
+    return quotes_of(
+        *(raw(on, 10.0, distribution_number=n) for on, n in zip(days, numbers, strict=True))
     )
-    events = pd.DataFrame({"ticker": ["ZZAA3"], "ex_date": pd.to_datetime(["2024-01-03"])})
-    unknown = unannounced_distributions(quotes, events)
-    assert unknown["session"].dt.day.tolist() == [5]
-    assert unknown["ticker"].tolist() == ["ZZAA3"]
-    assert len(unannounced_distributions(quotes, events.head(0))) == 2
+
+
+def unknown_days(quotes: pd.DataFrame, actions: pd.DataFrame) -> list[int]:
+    return unannounced_distributions(quotes, actions)["session"].dt.day.tolist()
+
+
+def test_a_distribution_that_no_event_explains_is_named():
+    quotes = pd.concat([distributions(100, 101, 101, 102), traded({9: 1.0}, "ZZBB3")])
+    quotes = quotes.reset_index(drop=True)
+    assert unknown_days(quotes, events()) == [3, 8]
+    assert unknown_days(quotes, events((3, "cash_dividend", 0.5))) == [8]
+    assert unknown_days(quotes, events((3, "split", 2.0), (8, "subscription", np.nan))) == []
+    assert unknown_days(quotes, events((3, "split", 2.0), ticker="ZZBB3")) == [3, 8]
+    elsewhere = events((3, "split", 2.0), ticker="ZZCC3")
+    assert unknown_days(distributions(100, 101), elsewhere) == [3]
+
+
+def test_a_distribution_of_a_day_without_trade_is_known_in_the_next_session():
+    assert unknown_days(distributions(100, 100, 101), events((4, "cash_dividend", 0.5))) == []
+    assert unknown_days(distributions(100, 100, 101), events((3, "cash_dividend", 0.5))) == [5]
+
+
+def test_an_inferred_event_that_is_not_applied_explains_no_distribution():
+    inferred = events((3, "split", 2.0))
+    quotes = distributions(100, 101)
+    assert unknown_days(quotes, inferred.assign(confidence=0.95)) == []
+    assert unknown_days(quotes, inferred.assign(confidence=0.6)) == [3]

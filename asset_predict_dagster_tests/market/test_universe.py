@@ -1,5 +1,7 @@
 """A ticker is liquid by what was known that day, and stays in the past after it vanished."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asset_predict_dagster.market.universe import (
+    FORECAST_CLASSES,
     MIN_TRADED_SHARE,
     MIN_TRADED_VALUE_BRL,
     WINDOW,
@@ -14,10 +17,14 @@ from asset_predict_dagster.market.universe import (
     liquid_universe,
 )
 from asset_predict_dagster.table_checks import broken_promises
-from asset_predict_dagster.tables import UNIVERSE
+from asset_predict_dagster.tables import ASSET_CLASSES, UNIVERSE
 
 SESSIONS = pd.DatetimeIndex(pd.bdate_range("2023-01-02", periods=200)).as_unit("us")
 LIQUID = 2_000_000.0
+EXPECTED = Path(__file__).parents[2] / ".." / "shared" / "data" / "cotahist_expected"
+needs_real_files = pytest.mark.skipif(
+    not EXPECTED.is_dir(), reason="B3's own files are not beside this checkout (../shared/data)"
+)
 
 
 def trades(ticker: str, values: dict[int, float], specification: str = "ON", bdi: str = "02"):
@@ -29,6 +36,7 @@ def trades(ticker: str, values: dict[int, float], specification: str = "ON", bdi
             "volume_brl": list(values.values()),
             "specification": specification,
             "bdi_code": bdi,
+            "company": "ZZ TOP",
         }
     )
 
@@ -115,30 +123,133 @@ def test_a_ticker_that_vanished_stays_in_for_the_days_it_was_liquid():
     assert table["in_universe"].tolist() == [False] * 62 + [True] * 18
 
 
+ETF = trades("ZZAE11", dict.fromkeys(range(70), LIQUID), "CI", bdi="14")
+
+
 def test_the_class_of_paper_is_the_first_reason_given():
-    etf = trades("ZZAE11", dict.fromkeys(range(70), LIQUID), "CI", bdi="14")
-    table = universe_of(etf)
+    table = universe_of(ETF)
     assert set(table["reason"]) == {"asset_class"}
     assert not table["in_universe"].any()
 
 
+def test_an_etf_is_let_in_by_setting_and_a_share_left_out():
+    quotes = pd.concat([every_session(70), ETF], ignore_index=True)
+    table = liquid_universe(quotes, classes=("etf",))
+    assert rows_of(table, "ZZAE11")["in_universe"].tolist() == [False] * 62 + [True] * 8
+    assert set(rows_of(table, "ZZAA3")["reason"]) == {"asset_class"}
+
+
+def test_a_bdr_stays_in_when_b3_moves_it_to_another_section():
+    bdr = trades("ZZAP34", dict.fromkeys(range(70), LIQUID), "DRN", bdi="02")
+    bdr.loc[65:, "bdi_code"] = "34"
+    table = liquid_universe(bdr, classes=("bdr",))
+    assert table["in_universe"].tolist() == [False] * 62 + [True] * 8
+    assert set(liquid_universe(bdr)["reason"]) == {"asset_class"}
+
+
 @pytest.mark.parametrize(
-    ("specification", "bdi", "expected"),
+    ("specification", "bdi", "company", "expected"),
     [
-        ("ON", "02", "common"),
-        ("ON  EDJ NM", "02", "common"),
-        ("PNB     N1", "02", "preferred"),
-        ("PN", "08", "preferred"),  # in judicial recovery, and still a preferred share
-        ("UNT     N2", "02", "unit"),
-        ("CI", "12", "real_estate_fund"),
-        ("CI", "13", "other"),
-        ("ON", "12", "other"),
-        ("DR3", "34", "other"),
-        ("", "02", "other"),
+        # 12 February 2003
+        ("ON *", "02", "AMAZONIA", "common"),
+        ("PN *EJ  N1", "02", "BRADESCO", "preferred"),
+        ("PNA*", "02", "COELCE", "preferred"),
+        ("PNB*", "58", "MENDES JR", "preferred"),
+        ("UNT*    N1", "14", "UNIBANCO", "unit"),
+        ("BDR", "14", "TELEFONICA", "bdr"),
+        ("CI *", "14", "FINAM", "other"),  # of tax credits
+        ("R42*EJ", "02", "TELES RCTB", "other"),  # a receipt for many papers
+        ("PRC*", "02", "PAUL F LUZ", "other"),
+        ("IBO", "02", "IBOVESPA", "other"),
+        ("DIR*PRE N1", "10", "BRADESCO", "other"),
+        ("BNS*B", "22", "BRASIL", "other"),
+        # 2016
+        ("PNC", "02", "TEC BLUMENAU", "preferred"),
+        ("PN", "08", "INEPAR", "preferred"),  # in judicial recovery, and a preferred share
+        ("CIA ER", "12", "FII GWI RI", "real_estate_fund"),
+        ("CI  ER  MB", "12", "FII ALMIRANT", "real_estate_fund"),
+        ("DR3", "02", "COSAN LTD", "bdr"),
+        ("CI", "14", "ISHARES BOVA", "etf"),
+        ("CI  ER", "14", "FIA TOP DIV", "other"),
+        ("CI", "14", "FISET PESCA", "other"),
+        ("TPR     NM", "14", "MMX MINER", "other"),
+        # January 2021
+        ("ON  EDJ NM", "02", "WEG", "common"),
+        ("ON      MB", "02", "MRS LOGIST", "common"),
+        ("PNF", "02", "ALFA CONSORC", "preferred"),
+        ("UNT     N2", "08", "RENOVA", "unit"),
+        ("CI", "05", "FII AQUILLA", "real_estate_fund"),  # under sanction, and still one
+        ("DIR", "12", "FII VINCILOG", "other"),
+        ("DRN", "02", "SILVER TRUST", "bdr"),
+        ("CI  ATZ", "14", "ISHARES BOVA", "etf"),
+        ("CI", "14", "FIP XP INFRA", "other"),
+        ("FIDC", "14", "FDC KINEAINF", "other"),
+        # 8 November 2024
+        ("PN      N2", "58", "GOL", "preferred"),  # in recovery abroad
+        ("CI  ER", "12", "BTG HOTEL FI", "real_estate_fund"),
+        ("CI  ER", "13", "FIAGRO KINEA", "other"),
+        ("DRN", "34", "APPLE", "bdr"),
+        ("DR2", "35", "INTER CO", "bdr"),
+        ("UNT", "35", "PPLA", "unit"),
+        ("DRE ED", "36", "BKR 20YR TRS", "bdr"),
+        ("CI", "14", "B INDEX MOME", "etf"),
+        ("CI", "14", "SAFRAETFIBOV", "etf"),
+        ("CI  ER", "14", "KINEA INFRAF", "other"),
+        ("CI  ER", "14", "SPARTA CDII", "other"),
+        ("CPA     MB", "58", "CEPAC - CTBA", "other"),
+        # made up
+        ("", "02", "", "other"),
+        ("ONE", "02", "", "other"),
+        ("PNAB", "02", "", "other"),
     ],
 )
-def test_the_class_comes_from_the_papers_code_and_its_section(specification, bdi, expected):
-    assert asset_class(pd.Series([specification]), pd.Series([bdi])).tolist() == [expected]
+def test_the_class_is_what_a_person_calls_the_paper(specification, bdi, company, expected):
+    found = asset_class(pd.Series([specification]), pd.Series([bdi]), pd.Series([company]))
+    assert found.tolist() == [expected]
+
+
+def real_papers(file: str) -> pd.DataFrame:
+    """The spot records of a file of B3, classed."""
+    fields = ["CODNEG", "CODBDI", "ESPECI", "NOMRES", "TPMERC"]
+    records = pd.read_parquet(EXPECTED / f"{file}.parquet", columns=fields)
+    records = records[records["TPMERC"] == "010"].apply(lambda column: column.str.rstrip())
+    kind = asset_class(records["ESPECI"], records["CODBDI"], records["NOMRES"])
+    return records.assign(asset_class=kind)
+
+
+CENSUS = {
+    # common, preferred, unit, real_estate_fund, etf, bdr, other: records of the spot market
+    "COTAHIST_D12022003": (58, 119, 1, 0, 0, 1, 9),
+    "COTAHIST_A2016": (574, 234, 34, 226, 37, 89, 25),
+    "COTAHIST_A2021": (4362, 1727, 192, 3388, 357, 6643, 503),
+    "COTAHIST_D08112024": (264, 80, 11, 295, 95, 514, 82),
+}
+
+
+@needs_real_files
+@pytest.mark.parametrize("file", CENSUS)
+def test_every_paper_of_b3s_files_is_counted_in_its_class(file):
+    counts = real_papers(file)["asset_class"].value_counts()
+    assert tuple(int(counts.get(name, 0)) for name in ASSET_CLASSES) == CENSUS[file]
+
+
+@needs_real_files
+def test_what_is_other_in_2024_is_known_by_section():
+    # Rights (10, and 1 on an FII), Fiagros (13), funds that follow no index and one TPR (14),
+    # subscription bonuses (22), a building right (58).
+    other = real_papers("COTAHIST_D08112024").query("asset_class == 'other'")
+    sections = other["CODBDI"].value_counts().sort_index().to_dict()
+    assert sections == {"10": 7, "12": 1, "13": 31, "14": 34, "22": 8, "58": 1}
+
+
+@needs_real_files
+def test_no_paper_changes_its_class_between_2003_and_2024():
+    papers = pd.concat([real_papers(file) for file in CENSUS])
+    n_classes = papers.groupby("CODNEG")["asset_class"].nunique()
+    assert n_classes[n_classes > 1].empty
+    # 376 BDRs traded in section 02 in 2021 or before, and in 34-36 in 2024.
+    moved = papers[papers["asset_class"] == "bdr"].groupby("CODNEG")["CODBDI"].nunique()
+    assert (moved > 1).sum() == 376
 
 
 def test_a_flag_that_comes_and_goes_does_not_change_the_class():
@@ -162,16 +273,21 @@ def markets(draw) -> pd.DataFrame:
         days = first + np.flatnonzero(is_traded)
         values = np.round(rng.lognormal(np.log(1e6), draw(st.sampled_from([0.1, 1.0, 3.0])), 99), 2)
         if len(days):
-            tickers.append(trades(name, {int(on): float(values[on]) for on in days}, "PN"))
+            paper = draw(st.sampled_from([("PN", "02"), ("CI", "14"), ("DRN", "34")]))
+            tickers.append(trades(name, {int(on): float(values[on]) for on in days}, *paper))
     return pd.concat(tickers).sort_values(["ticker", "session"], ignore_index=True)
 
 
 @settings(max_examples=50, deadline=None)
-@given(quotes=markets(), today=st.integers(0, N_SESSIONS - 1))
-def test_nothing_after_today_changes_todays_universe(quotes, today):
-    seen_later = liquid_universe(quotes)
+@given(
+    quotes=markets(),
+    today=st.integers(0, N_SESSIONS - 1),
+    classes=st.sampled_from([FORECAST_CLASSES, ASSET_CLASSES, ("bdr",)]),
+)
+def test_nothing_after_today_changes_todays_universe(quotes, today, classes):
+    seen_later = liquid_universe(quotes, classes)
     is_known = quotes["session"] <= SESSIONS[today]
-    seen_today = liquid_universe(quotes[is_known].reset_index(drop=True))
+    seen_today = liquid_universe(quotes[is_known].reset_index(drop=True), classes)
     pd.testing.assert_frame_equal(
         seen_today, seen_later[is_known].reset_index(drop=True), check_exact=True
     )
@@ -180,7 +296,7 @@ def test_nothing_after_today_changes_todays_universe(quotes, today):
 @settings(max_examples=15, deadline=None)
 @given(quotes=markets())
 def test_the_universe_is_what_a_plain_loop_finds(quotes):
-    table = liquid_universe(quotes)
+    table = liquid_universe(quotes, ASSET_CLASSES)
     assert broken_promises(UNIVERSE, table).empty
     calendar = sorted(set(quotes["session"]))
     volume = {(row.ticker, row.session): row.volume_brl for row in quotes.itertuples()}

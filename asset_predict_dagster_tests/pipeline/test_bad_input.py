@@ -133,10 +133,10 @@ def test_a_corporate_action_that_cannot_be_is_refused_at_its_stage(place: Workpl
     assert place.versions() == before
 
 
-def test_a_day_before_every_record_is_refused_at_the_quotes(place: Workplace):
+def test_a_day_before_every_record_is_refused_where_quotes_are_first_asked_for(place: Workplace):
     before = place.versions()
     step, sentence = failure_of(place.run("daily_prediction", as_of=date(2017, 12, 28)))
-    assert step == "quotes"
+    assert step == "corporate_actions"
     assert "no spot trade in standard lots up to 2017-12-28" in sentence
     assert place.versions()["quotes"] == before["quotes"]
 
@@ -161,7 +161,7 @@ def test_a_history_too_short_to_learn_from_is_refused_at_the_folds(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("ASSET_PREDICT_SOURCE", "crystal_ball", "'simulated' or 'cotahist'"),
+        ("ASSET_PREDICT_SOURCE", "crystal_ball", "'cotahist', 'yahoo' or 'duckdb'"),
         ("ASSET_PREDICT_AS_OF", "yesterday", "ASSET_PREDICT_AS_OF='yesterday'"),
         ("ASSET_PREDICT_SIGNAL_STRENGTH", "2", "less than or equal to 0.5"),
         ("DAILY_TASK_HOUR", "24", "less than or equal to 23"),

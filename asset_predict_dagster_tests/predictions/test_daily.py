@@ -13,7 +13,7 @@ from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.evaluation.forecasts import forecast_test_sessions
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sessions import session_after
-from asset_predict_dagster.market.universe import FORECAST_CLASSES, liquid_universe
+from asset_predict_dagster.market.universe import liquid_universe
 from asset_predict_dagster.predictions.daily import (
     RECENT_SESSIONS,
     Serving,
@@ -213,13 +213,13 @@ def test_a_ticker_whose_volatility_is_not_known_is_not_forecast(champions):
 def test_a_paper_of_a_kind_we_do_not_forecast_is_not_even_refused(champions):
     market = market_as_of(BEFORE_CARNIVAL)
     ticker = members(market, BEFORE_CARNIVAL)[0]
-    kind = market.universe["asset_class"].mask(market.universe["ticker"] == ticker, "other")
+    is_other = market.universe["ticker"] == ticker
     universe = market.universe.assign(
-        asset_class=kind, in_universe=market.universe["in_universe"] & (kind != "other")
+        in_universe=market.universe["in_universe"] & ~is_other,
+        reason=market.universe["reason"].mask(is_other, "asset_class"),
     )
     table = predict_last_session(champions, market.quotes, universe, market.features, NOW)
     assert ticker not in set(table["ticker"])
-    assert "other" not in FORECAST_CLASSES
 
 
 @pytest.mark.parametrize(("n_silent", "is_named"), [(1, True), (62, True), (63, False)])

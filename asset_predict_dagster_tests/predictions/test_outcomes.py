@@ -8,9 +8,10 @@ import pytest
 
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.quotes import adjust
+from asset_predict_dagster.market.renames import under_current_codes
 from asset_predict_dagster.predictions.outcomes import meet_outcomes
 from asset_predict_dagster.table_checks import broken_promises
-from asset_predict_dagster.tables import OUTCOMES, PREDICTIONS, QUOTES
+from asset_predict_dagster.tables import OUTCOMES, PREDICTIONS, QUOTES, RENAMES
 
 # Carnival: B3 does not trade on the 12th and the 13th.
 SESSIONS = pd.to_datetime(
@@ -19,17 +20,23 @@ SESSIONS = pd.to_datetime(
 NOTHING = float("nan")
 
 
-def quotes(events=(), **closes: list[float]) -> pd.DataFrame:
-    """A close per session and ticker, NaN where it did not trade, adjusted for the events."""
+def quotes(events=(), renames=(), **closes: list[float]) -> pd.DataFrame:
+    """A close per session and code of the day, NaN where it did not trade, adjusted for the events.
+
+    `renames` are (old code, new code, session); the rows of old codes become the paper's.
+    """
     parts = []
-    for ticker, values in closes.items():
+    for code, values in closes.items():
         columns = {column.name: 0 for column in QUOTES.columns}
-        columns |= {"ticker": ticker, "session": SESSIONS[: len(values)]}
+        columns |= {"ticker": code, "traded_as": code, "session": SESSIONS[: len(values)]}
         columns |= dict.fromkeys(["open", "high", "low", "average", "close"], values)
         parts.append(pd.DataFrame(columns).dropna(subset="close"))
     actions = pd.DataFrame(events, columns=["ticker", "ex_date", "kind", "amount_brl", "factor"])
     actions["ex_date"] = pd.to_datetime(actions["ex_date"])
-    return adjust(pd.concat(parts, ignore_index=True), actions)
+    changes = pd.DataFrame(renames, columns=RENAMES.column_names)
+    changes["first_session"] = pd.to_datetime(changes["first_session"])
+    papers = under_current_codes(pd.concat(parts, ignore_index=True), changes, "session")
+    return adjust(papers.sort_values(["ticker", "session"], ignore_index=True), actions)
 
 
 def prediction(
@@ -163,6 +170,64 @@ def test_what_was_refused_has_nothing_to_meet(reason):
 def test_a_ticker_the_quotes_do_not_know_is_left_for_later():
     said = pd.concat([prediction("LOST3", 5.0), prediction("ABCD3", 10.0)])
     assert met(said.reset_index(drop=True), quotes(ABCD3=[9.0, 10.0, 10.5]))["ticker"] == "ABCD3"
+
+
+def test_a_prediction_whose_quote_was_taken_back_is_left_too():
+    # The corrected file knows no trade of the 9th: what was said then started from no price.
+    market = quotes(ABCD3=[9.0, NOTHING, 10.5], OTHER3=[1.0] * 3)
+    assert meet_outcomes(prediction("ABCD3", 10.0), market).empty
+
+
+# The paper that was ABCD3 trades as WXYZ3 from the 14th on
+
+CHANGE = [("ABCD3", "WXYZ3", "2024-02-14")]
+
+
+def test_a_prediction_under_the_old_code_meets_the_close_under_the_new_one():
+    market = quotes(renames=CHANGE, ABCD3=[9.0, 10.0], WXYZ3=[NOTHING, NOTHING, 10.5])
+    assert set(market["ticker"]) == {"WXYZ3"}
+    outcome = met(prediction("ABCD3", 10.0), market)
+    assert outcome["ticker"] == "ABCD3"  # what was said stays as it was said
+    assert outcome["realised_return"] == pytest.approx(0.05)
+    assert not outcome["is_halted"]
+
+
+def test_a_prediction_under_the_new_code_meets_its_own_close():
+    market = quotes(renames=CHANGE, ABCD3=[9.0, 10.0], WXYZ3=[NOTHING, NOTHING, 10.5, 12.6])
+    outcome = met(prediction("WXYZ3", 10.5, session=2), market)
+    assert outcome["realised_return"] == pytest.approx(0.20)
+
+
+def test_another_company_under_the_old_code_has_nothing_to_do_with_it():
+    # From the 15th on ABCD3 is somebody else, at R$ 100.
+    market = quotes(
+        renames=CHANGE,
+        ABCD3=[9.0, 10.0, NOTHING, 100.0, 101.0],
+        WXYZ3=[NOTHING, NOTHING, 10.5, 11.0, 12.0],
+    )
+    before = prediction("ABCD3", 10.0, horizon=3)
+    after = prediction("ABCD3", 100.0, session=3)
+    table = meet_outcomes(pd.concat([before, after], ignore_index=True), market)
+    assert table["ticker"].tolist() == ["ABCD3", "ABCD3"]
+    assert table["realised_return"].tolist() == pytest.approx([0.20, 0.01])
+    assert not table["is_halted"].any()
+
+
+def test_a_paper_that_stopped_trading_is_not_taken_up_by_the_next_holder_of_its_code():
+    market = quotes(renames=CHANGE, ABCD3=[9.0, 10.0, NOTHING, 100.0], OTHER3=[1.0] * 5)
+    outcome = met(prediction("ABCD3", 10.0, horizon=3), market)
+    assert outcome["realised_return"] == 0.0
+    assert outcome["is_halted"]
+
+
+def test_a_split_under_the_new_code_is_no_fall_either():
+    market = quotes(
+        [("WXYZ3", "2024-02-14", "split", None, 2.0)],
+        CHANGE,
+        ABCD3=[9.0, 20.0],
+        WXYZ3=[NOTHING, NOTHING, 11.0],
+    )
+    assert met(prediction("ABCD3", 20.0), market)["realised_return"] == pytest.approx(0.10)
 
 
 def test_nobody_meets_anothers_close():

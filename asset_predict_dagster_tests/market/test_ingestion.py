@@ -12,37 +12,18 @@ from hypothesis import strategies as st
 from asset_predict_dagster.errors import MarketFileError, SettingsError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.cotahist import read_cotahist
-from asset_predict_dagster.market.cotahist_layout import FIELDS
-from asset_predict_dagster.market.cotahist_writer import write_cotahist
-from asset_predict_dagster.market.sources import ingest, market_files
+from asset_predict_dagster.market.cotahist_folder import CotahistFolder
+from asset_predict_dagster.market.ingestion import ingest
 from asset_predict_dagster.table_checks import broken_promises
-from asset_predict_dagster.tables import INGESTED_FILES, RAW_QUOTES
+from asset_predict_dagster.tables import (
+    INGESTED_FILES,
+    INGESTED_SESSIONS,
+    RAW_QUOTES,
+    REJECTED_RECORDS,
+)
+from asset_predict_dagster_tests.market.market_files import put, record
 
-DTYPES = {"text": "str", "integer": "int64", "decimal": "float64", "date": "datetime64[us]"}
-PLAIN = {"text": "", "integer": 0, "decimal": 0.0, "date": None}
-SPOT, CALL = "010", "070"
-
-
-def record(day: int, close: float, ticker: str = "ZZAA3", market_type: str = SPOT) -> dict:
-    """A quote of a day of January 2019; what it does not say is blank or 0."""
-    return {
-        **{field.name: PLAIN[field.kind] for field in FIELDS},
-        "record_type": "01",
-        "session": date(2019, 1, day),
-        "ticker": ticker,
-        "market_type": market_type,
-        "forward_days": None,
-        "close": close,
-        "quotation_factor": 1,
-    }
-
-
-def put(folder: Path, name: str, records: list[dict], made_on: date = date(2019, 2, 1)) -> Path:
-    """A file as B3 would write it."""
-    dtypes = {field.name: DTYPES[field.kind] for field in FIELDS} | {"forward_days": "Int64"}
-    table = pd.DataFrame(records, columns=list(dtypes), dtype=object).astype(dtypes)
-    write_cotahist(table, folder / name, made_on)
-    return folder / name
+CALL = "070"
 
 
 def closes_in(lake: Lake) -> dict[tuple[int, str], float]:
@@ -68,49 +49,14 @@ def folder(tmp_path) -> Path:
     return folder
 
 
-# The folder
-
-
-def test_no_folder_is_said_so(tmp_path):
-    with pytest.raises(MarketFileError, match=r"nowhere is not a folder; ASSET_PREDICT_COTAHIST"):
-        market_files(tmp_path / "nowhere")
-
-
-def test_a_file_is_not_a_folder(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(MarketFileError, match="file is not a folder"):
-        market_files(tmp_path / "file")
-
-
-def test_an_empty_folder_is_said_so_and_no_table_is_made(lake, folder):
-    with pytest.raises(MarketFileError, match="holds no COTAHIST file"):
-        ingest(lake, folder)
-    assert versions(lake) == (None, None)
-
-
-def test_market_files_are_told_by_their_names_in_any_case(folder):
-    names = ["COTAHIST_A2019.ZIP", "cotahist_d02012019.txt", "COTAHIST_M012019.TXT"]
-    for name in (*names, "corporate_actions.csv", "market.json", ".COTAHIST_A2018.ZIP.7.partial"):
-        (folder / name).touch()
-    assert {path.name for path in market_files(folder)} == set(names)
-
-
-def test_a_folder_named_like_a_file_is_refused_by_name(lake, folder):
-    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
-    (folder / "COTAHIST_A2019.ZIP").mkdir()
-    with pytest.raises(MarketFileError, match=r"COTAHIST_A2019.ZIP cannot be read"):
-        ingest(lake, folder)
-    assert versions(lake) == (None, None)
-
-
 # One look at the folder
 
 
 def test_records_come_as_b3_wrote_them_with_their_file_and_year(lake, folder):
     path = put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0), record(2, 7.5, "ZZAB3")])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     raw = lake.read(RAW_QUOTES)
-    written = read_cotahist(path).records.drop(columns="record_type")
+    written = read_cotahist(path).records.drop(columns=["record_type", "line"])
     # What is missing throughout has no type of its own in the lake's answer.
     assert raw["forward_days"].isna().all()
     pd.testing.assert_frame_equal(
@@ -128,7 +74,7 @@ def test_what_was_read_of_each_file_is_logged(lake, folder):
         [record(2, 10.0), record(4, 11.0), record(4, 0.5, "ZZAAA10", CALL)],
         made_on=date(2019, 1, 5),
     )
-    ingestion = ingest(lake, folder)
+    ingestion = ingest(lake, CotahistFolder(folder))
     assert (len(ingestion.new_files), ingestion.n_known, len(ingestion.new_records)) == (1, 0, 2)
     log = lake.read(INGESTED_FILES)
     assert broken_promises(INGESTED_FILES, log).empty
@@ -140,55 +86,110 @@ def test_what_was_read_of_each_file_is_logged(lake, folder):
         "first_session": pd.Timestamp("2019-01-02"),
         "last_session": pd.Timestamp("2019-01-04"),
         "n_quotes": 3,
+        "n_filtered": 1,
+        "n_rejected": 0,
         "n_kept": 2,
     }
 
 
 def test_other_markets_are_left_in_the_file_unless_asked_for(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0), record(2, 0.5, "ZZAAA10", CALL)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 10.0}
     calls = Lake(f"{lake.root}-of-calls")
-    ingest(calls, folder, markets=(CALL,))
+    ingest(calls, CotahistFolder(folder, markets=(CALL,)))
     assert closes_in(calls) == {(2, "ZZAAA10"): 0.5}
 
 
 def test_files_without_a_record_of_the_market_make_tables_without_rows(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 0.5, "ZZAAA10", CALL)])
-    assert len(ingest(lake, folder).new_records) == 0
+    assert len(ingest(lake, CotahistFolder(folder)).new_records) == 0
     assert lake.read(RAW_QUOTES).empty
     assert lake.read(INGESTED_FILES)["n_kept"].tolist() == [0]
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 10.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(3, "ZZAA3"): 10.0}
 
 
 # What cannot be
 
 
-def test_a_day_on_which_b3_did_not_trade_refuses_its_file(lake, folder):
+def test_a_file_with_too_much_that_cannot_be_is_refused_whole(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
-    put(folder, "COTAHIST_D06012019.TXT", [record(6, 10.0)])
-    with pytest.raises(MarketFileError, match=r"D06012019.TXT holds quotes of 2019-01-06, a day"):
-        ingest(lake, folder)
+    put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0), record(3, 5.0, "ZZAB3") | {"high": 4}])
+    with pytest.raises(
+        MarketFileError,
+        match=r"D03012019.TXT: 1 of 2 records cannot be true, more than 0.50%.*line 3, ZZAB3 on"
+        r" 2019-01-03: PREMIN 5.0, but the lowest price is above the highest",
+    ):
+        ingest(lake, CotahistFolder(folder))
     assert versions(lake) == (None, None)
 
 
-def test_a_price_that_cannot_be_refuses_its_file(lake, folder):
-    prices = {"bdi_code": "02", "open": 10.0, "high": 10.5, "low": 9.5}
-    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0) | prices])
-    put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0) | prices])
-    with pytest.raises(MarketFileError, match=r"D03012019.TXT: ZZAA3 on 2019-01-03: expected 0 < "):
-        ingest(lake, folder)
-    assert versions(lake) == (None, None)
+def test_a_few_records_that_cannot_be_go_to_a_table_of_their_own(lake, folder):
+    sound = [record(2, 10.0), record(2, 7.5, "ZZAB3"), record(2, 3.0, "ZZAC3")]
+    bad = record(2, 9.0, "ZZAD3") | {"trades": 0}
+    put(folder, "COTAHIST_D02012019.TXT", [*sound, bad])
+    ingestion = ingest(lake, CotahistFolder(folder), max_rejected_share=0.25)
+    assert closes_in(lake) == {(2, "ZZAA3"): 10.0, (2, "ZZAB3"): 7.5, (2, "ZZAC3"): 3.0}
+    [rejected] = lake.read(REJECTED_RECORDS).to_dict("records")
+    assert rejected == {
+        "file": "COTAHIST_D02012019.TXT",
+        "line": 5,
+        "session": pd.Timestamp("2019-01-02"),
+        "ticker": "ZZAD3",
+        "market_type": "010",
+        "field": "TOTNEG",
+        "value": "0",
+        "reason": "there is volume without a trade",
+    }
+    [entry] = ingestion.new_files.to_dict("records")
+    assert (entry["n_quotes"], entry["n_rejected"], entry["n_kept"]) == (4, 1, 3)
+
+
+def test_the_rejects_of_a_corrected_file_go_with_it(lake, folder):
+    bad = record(2, 9.0, "ZZAD3") | {"trades": 0}
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0), bad])
+    put(folder, "COTAHIST_D03012019.TXT", [record(3, 10.0), bad | {"session": date(2019, 1, 3)}])
+    ingest(lake, CotahistFolder(folder), max_rejected_share=0.5)
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0), bad | {"trades": 3}])
+    ingest(lake, CotahistFolder(folder), max_rejected_share=0.5)
+    assert lake.read(REJECTED_RECORDS)["file"].tolist() == ["COTAHIST_D03012019.TXT"]
+    assert closes_in(lake)[2, "ZZAD3"] == 9.0
+
+
+def test_each_file_that_is_read_is_told(lake, folder):
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
+    put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)])
+    told: list[str] = []
+    ingest(lake, CotahistFolder(folder), report=told.append)
+    assert told == [
+        "1 of 2: COTAHIST_D02012019.TXT, 1 records kept",
+        "2 of 2: COTAHIST_D03012019.TXT, 1 records kept",
+    ]
+
+
+def test_it_is_logged_which_file_speaks_for_a_session(lake, folder):
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)], made_on=date(2019, 1, 2))
+    put(folder, "COTAHIST_M012019.TXT", [record(2, 20.0), record(3, 30.0)])
+    ingest(lake, CotahistFolder(folder))
+    log = lake.read(INGESTED_SESSIONS)
+    assert broken_promises(INGESTED_SESSIONS, log).empty
+    assert log[["file", "n_kept", "speaks"]].to_numpy().tolist() == [
+        ["COTAHIST_D02012019.TXT", 1, False],
+        ["COTAHIST_M012019.TXT", 1, True],
+        ["COTAHIST_M012019.TXT", 1, True],
+    ]
 
 
 def test_one_lake_holds_the_prices_of_one_origin(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     before = versions(lake)
-    with pytest.raises(SettingsError, match="holds prices of B3, and these would be of a market"):
-        ingest(lake, folder, origin="a market simulated with seed 7, signal strength 0.08")
+    with pytest.raises(
+        SettingsError, match="holds prices of B3, and these would be of a simulated market"
+    ):
+        ingest(lake, CotahistFolder(folder, origin="a simulated market"))
     assert versions(lake) == before
 
 
@@ -198,18 +199,18 @@ def test_one_lake_holds_the_prices_of_one_origin(lake, folder):
 def test_the_same_files_again_change_nothing(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     before = versions(lake)
-    again = ingest(lake, folder)
+    again = ingest(lake, CotahistFolder(folder))
     assert (len(again.new_files), again.n_known, len(again.new_records)) == (0, 2, 0)
     assert versions(lake) == before
 
 
 def test_a_new_file_is_read_and_the_known_ones_are_not(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)])
-    ingestion = ingest(lake, folder)
+    ingestion = ingest(lake, CotahistFolder(folder))
     assert ingestion.new_files["file"].tolist() == ["COTAHIST_D03012019.TXT"]
     assert (ingestion.n_known, len(ingestion.new_records)) == (1, 1)
     assert closes_in(lake) == {(2, "ZZAA3"): 10.0, (3, "ZZAA3"): 11.0}
@@ -218,9 +219,9 @@ def test_a_new_file_is_read_and_the_known_ones_are_not(lake, folder):
 def test_a_corrected_file_replaces_its_records(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0), record(2, 7.5, "ZZAB3")])
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.5)])
-    ingestion = ingest(lake, folder)
+    ingestion = ingest(lake, CotahistFolder(folder))
     assert (len(ingestion.new_files), ingestion.n_known, len(ingestion.new_records)) == (1, 1, 1)
     assert closes_in(lake) == {(2, "ZZAA3"): 10.5, (3, "ZZAA3"): 11.0}
     assert len(lake.read(INGESTED_FILES)) == 2
@@ -228,28 +229,28 @@ def test_a_corrected_file_replaces_its_records(lake, folder):
 
 def test_a_session_that_a_corrected_file_no_longer_holds_vanishes(lake, folder):
     put(folder, "COTAHIST_M012019.TXT", [record(2, 10.0), record(3, 11.0), record(4, 12.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     put(folder, "COTAHIST_M012019.TXT", [record(2, 10.0), record(4, 12.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 10.0, (4, "ZZAA3"): 12.0}
 
 
 def test_a_file_corrected_to_hold_nothing_takes_all_its_records_away(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     put(folder, "COTAHIST_D03012019.TXT", [])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 10.0}
 
 
 def test_a_session_given_up_by_a_file_goes_back_to_the_one_it_outranked(lake, folder):
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)], made_on=date(2019, 1, 3))
     put(folder, "COTAHIST_M012019.TXT", [record(2, 20.0), record(3, 21.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 20.0, (3, "ZZAA3"): 21.0}
     put(folder, "COTAHIST_M012019.TXT", [record(2, 22.0)])
-    ingestion = ingest(lake, folder)
+    ingestion = ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 22.0, (3, "ZZAA3"): 11.0}
     assert ingestion.new_files["file"].tolist() == ["COTAHIST_M012019.TXT"]
 
@@ -257,37 +258,37 @@ def test_a_session_given_up_by_a_file_goes_back_to_the_one_it_outranked(lake, fo
 def test_an_older_edition_put_in_place_of_a_newer_one_speaks_as_the_older_one(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)], made_on=date(2019, 1, 20))
     put(folder, "COTAHIST_M012019.TXT", [record(2, 20.0)], made_on=date(2019, 1, 31))
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 20.0}
     put(folder, "COTAHIST_M012019.TXT", [record(2, 19.0)], made_on=date(2019, 1, 10))
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 10.0}
 
 
 def test_the_records_of_a_file_that_left_the_folder_stay(lake, folder):
     left = put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     left.unlink()
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 10.0, (3, "ZZAA3"): 11.0}
 
 
 @pytest.mark.parametrize("name", ["COTAHIST_D04012019.TXT", "COTAHIST_D01012019.TXT"])
 def test_a_bad_file_among_good_ones_leaves_every_table_as_it_was(lake, folder, name):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     before, held, log = versions(lake), lake.read(RAW_QUOTES), lake.read(INGESTED_FILES)
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 99.0)])
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)])
     (folder / name).write_bytes((folder / "COTAHIST_D03012019.TXT").read_bytes()[:-20])
     with pytest.raises(MarketFileError, match=name):
-        ingest(lake, folder)
+        ingest(lake, CotahistFolder(folder))
     assert versions(lake) == before
     pd.testing.assert_frame_equal(lake.read(RAW_QUOTES), held)
     pd.testing.assert_frame_equal(lake.read(INGESTED_FILES), log)
     (folder / name).unlink()
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 99.0, (3, "ZZAA3"): 11.0}
 
 
@@ -295,24 +296,8 @@ def test_a_bad_file_keeps_the_first_tables_from_being_made(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
     (folder / "COTAHIST_D03012019.ZIP").write_bytes(b"not a ZIP")
     with pytest.raises(MarketFileError, match="COTAHIST_D03012019"):
-        ingest(lake, folder)
+        ingest(lake, CotahistFolder(folder))
     assert versions(lake) == (None, None)
-
-
-@pytest.mark.parametrize("corrected", [[record(2, 21.0)], [record(3, 31.0)], []])
-def test_a_run_killed_before_its_log_is_made_good_by_the_next(lake, folder, corrected):
-    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)], made_on=date(2019, 1, 2))
-    ingest(lake, folder)
-    log = lake.read(INGESTED_FILES)
-    put(folder, "COTAHIST_M012019.TXT", [record(2, 20.0), record(3, 30.0)])
-    ingest(lake, folder)
-    lake.write(INGESTED_FILES, log)  # as if the month had never been logged
-    put(folder, "COTAHIST_M012019.TXT", corrected)
-    ingest(lake, folder)
-    expected = {(2, "ZZAA3"): 10.0} | {
-        (quote["session"].day, "ZZAA3"): quote["close"] for quote in corrected
-    }
-    assert closes_in(lake) == expected
 
 
 # Whatever the order
@@ -344,18 +329,23 @@ EDITIONS = (
     editions("COTAHIST_M012019.ZIP", 1, DAYS),
     editions("COTAHIST_A2019.TXT", 2, DAYS),
 )
+NAMES = (
+    *(f"COTAHIST_D{day:02d}012019.TXT" for day in DAYS),
+    "COTAHIST_M012019.ZIP",
+    "COTAHIST_A2019.TXT",
+)
 ANY_EDITION = st.one_of(EDITIONS)
 ONE_OF_EACH = st.tuples(*EDITIONS)
 
 
+def write(folder: Path, edition: Edition) -> None:
+    quotes = [record(day, edition.close) for day in sorted(edition.days)]
+    put(folder, edition.name, quotes, edition.made_on)
+
+
 def arrive(lake: Lake, folder: Path, edition: Edition) -> None:
-    put(
-        folder,
-        edition.name,
-        [record(day, edition.close) for day in sorted(edition.days)],
-        edition.made_on,
-    )
-    ingest(lake, folder)
+    write(folder, edition)
+    ingest(lake, CotahistFolder(folder))
 
 
 def spoken(in_folder: list[Edition]) -> dict[tuple[int, str], float]:
@@ -373,15 +363,88 @@ def test_of_a_day_a_month_and_a_year_the_one_made_last_speaks(lake, folder):
     put(folder, "COTAHIST_A2019.TXT", [record(2, 1.0), record(3, 1.0)], date(2019, 1, 5))
     put(folder, "COTAHIST_M012019.TXT", [record(2, 2.0), record(3, 2.0)], date(2019, 1, 4))
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 3.0)], date(2019, 1, 6))
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 1.0, (3, "ZZAA3"): 3.0}
 
 
 def test_of_two_made_on_one_day_the_longer_period_speaks(lake, folder):
     for name, close in (("D02012019", 1.0), ("A2019", 3.0), ("M012019", 2.0)):
         put(folder, f"COTAHIST_{name}.TXT", [record(2, close)])
-    ingest(lake, folder)
+    ingest(lake, CotahistFolder(folder))
     assert closes_in(lake) == {(2, "ZZAA3"): 3.0}
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+class DyingLake(Lake):
+    """A lake whose process ends after some writes."""
+
+    def __init__(self, root: str, n_writes: int):
+        super().__init__(root)
+        self._left = n_writes
+
+    def write(self, *args, **options):
+        self._live()
+        return super().write(*args, **options)
+
+    def replace_sessions(self, *args, **options):
+        self._live()
+        return super().replace_sessions(*args, **options)
+
+    def _live(self):
+        if self._left == 0:
+            raise Killed
+        self._left -= 1
+
+
+@pytest.mark.parametrize("n_writes", range(6))
+def test_a_session_that_was_to_go_back_to_an_older_file_does_so_after_a_kill(
+    lake, folder, n_writes
+):
+    put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)], made_on=date(2019, 1, 3))
+    put(folder, "COTAHIST_M012019.TXT", [record(2, 20.0), record(3, 21.0), record(4, 24.0)])
+    ingest(lake, CotahistFolder(folder))
+    put(folder, "COTAHIST_M012019.TXT", [record(2, 22.0)])
+    with pytest.raises(Killed):
+        ingest(DyingLake(lake.root, n_writes), CotahistFolder(folder))
+    ingest(lake, CotahistFolder(folder))
+    assert closes_in(lake) == {(2, "ZZAA3"): 22.0, (3, "ZZAA3"): 11.0}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    before=st.lists(ANY_EDITION, max_size=3),
+    during=st.lists(ANY_EDITION, min_size=1, max_size=3),
+    after=st.lists(ANY_EDITION, min_size=1, max_size=2),
+    goes=st.sampled_from(NAMES),
+    n_writes=st.integers(0, 5),
+)
+def test_a_run_killed_between_two_writes_is_made_good_by_the_next(
+    tmp_path_factory, before, during, after, goes, n_writes
+):
+    """Whatever was read before, and whatever is corrected, arrives or goes before the next."""
+    folder = tmp_path_factory.mktemp("files")
+    lake = Lake(tmp_path_factory.mktemp("lake"))
+    for edition in before:
+        arrive(lake, folder, edition)
+    for edition in during:
+        write(folder, edition)
+    with pytest.raises(Killed):
+        ingest(DyingLake(lake.root, n_writes), CotahistFolder(folder))
+    for edition in after:
+        write(folder, edition)
+    in_folder = {edition.name: edition for edition in [*before, *during, *after]}
+    if goes in in_folder and goes not in {edition.name for edition in [*before, *after]}:
+        (folder / goes).unlink()  # begun, and never read to its end
+        del in_folder[goes]
+    ingest(lake, CotahistFolder(folder))
+    assert closes_in(lake) == spoken(list(in_folder.values()))
+    at_once = Lake(tmp_path_factory.mktemp("lake"))
+    ingest(at_once, CotahistFolder(folder))
+    for table in (RAW_QUOTES, INGESTED_FILES, INGESTED_SESSIONS, REJECTED_RECORDS):
+        pd.testing.assert_frame_equal(lake.read(table), at_once.read(table))
 
 
 @settings(max_examples=8, deadline=None)
@@ -393,7 +456,7 @@ def test_days_months_and_years_in_any_order_give_the_same_records(tmp_path_facto
         arrive(lake, folder, edition)
     assert closes_in(lake) == spoken(files)
     at_once = Lake(tmp_path_factory.mktemp("lake"))
-    ingest(at_once, folder)
+    ingest(at_once, CotahistFolder(folder))
     pd.testing.assert_frame_equal(lake.read(RAW_QUOTES), at_once.read(RAW_QUOTES))
     pd.testing.assert_frame_equal(lake.read(INGESTED_FILES), at_once.read(INGESTED_FILES))
 

@@ -1,0 +1,91 @@
+"""How rows get into a Delta table: one commit each, with our notes, and what may go wrong."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.writer.properties import ColumnProperties
+
+from asset_predict_dagster.errors import TableError
+from asset_predict_dagster.lake_log import KEEP_LOG, TABLE_PROPERTIES, Notes
+from asset_predict_dagster.tables import Table
+
+
+def commit(uri: str, table: Table, content: pa.Table, notes: Notes, **options) -> None:
+    """Write `content` to the table at `uri`; `options` as `write_deltalake` has them.
+
+    Raises
+    ------
+    CommitFailedError
+        If another writer was faster; what that means, the caller knows.
+    TableError
+        If the table cannot be written.
+    """
+    with _writing(uri, table):
+        write_deltalake(
+            uri,
+            content,
+            partition_by=list(table.partition_by) or None,
+            configuration=TABLE_PROPERTIES,
+            writer_properties=writer_properties(table),
+            commit_properties=notes.as_properties(),
+            post_commithook_properties=KEEP_LOG,
+            **options,
+        )
+
+
+def insert(stored: DeltaTable, uri: str, table: Table, fresh: pa.Table, notes: Notes) -> None:
+    """Add the rows of `fresh` whose key the table does not hold; raises as `commit` does."""
+    match = " AND ".join(f"stored.{name} = fresh.{name}" for name in table.key)
+    with _writing(uri, table):
+        (
+            stored.merge(
+                fresh,
+                match,
+                source_alias="fresh",
+                target_alias="stored",
+                commit_properties=notes.as_properties(),
+                post_commithook_properties=KEEP_LOG,
+            )
+            .when_not_matched_insert_all()
+            .execute()
+        )
+
+
+@contextmanager
+def as_the_only_writer(table: Table) -> Iterator[None]:
+    """A commit that loses against another one is refused by name."""
+    try:
+        yield
+    except CommitFailedError as error:
+        raise TableError(
+            f"table '{table.name}' was written by another run at the same moment; run again"
+        ) from error
+
+
+def writer_properties(table: Table) -> WriterProperties:
+    """How its rows become Parquet."""
+    # Dictionaries pay for texts and cost four times the writing time on floats.
+    texts = [column.name for column in table.columns if pa.types.is_string(column.type)]
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=1,
+        default_column_properties=ColumnProperties(dictionary_enabled=False),
+        column_properties={name: ColumnProperties(dictionary_enabled=True) for name in texts},
+    )
+
+
+@contextmanager
+def _writing(uri: str, table: Table) -> Iterator[None]:
+    try:
+        yield
+    except CommitFailedError:
+        raise
+    except (OSError, DeltaError) as error:
+        raise TableError(
+            f"table '{table.name}' cannot be written to {uri.removesuffix(f'/{table.name}')}:"
+            f" {' '.join(str(error).split())};"
+            " check ASSET_PREDICT_LAKE and ASSET_PREDICT_DATA"
+        ) from error
