@@ -30,7 +30,6 @@ from asset_predict_dagster.market.cotahist_name import Kind, Period, period_of
 SPOT = ("010",)
 """The market type of trades in standard lots, paid and delivered at once."""
 
-
 QUOTES_PER_PART = 250_000
 """Some 70 MB of a table."""
 

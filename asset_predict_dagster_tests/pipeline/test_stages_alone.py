@@ -8,7 +8,9 @@ import pytest
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster_tests.pipeline.conftest import Workplace, new_workplace
 
+FILES = ("raw_quotes", "ingested_files", "ingested_sessions", "rejected_records")
 STAGES = (
+    "renames",
     "corporate_actions",
     "quotes",
     "universe",
@@ -34,7 +36,7 @@ def place(finished: Workplace, tmp_path_factory) -> Workplace:
     return new_workplace(folder)
 
 
-@pytest.mark.parametrize("stage", [("raw_quotes", "ingested_files"), *((s,) for s in STAGES)])
+@pytest.mark.parametrize("stage", [FILES, *((s,) for s in STAGES)])
 def test_a_stage_runs_on_what_the_earlier_ones_left(place: Workplace, stage: tuple[str, ...]):
     before = place.contents()
     job = build_definitions(place.settings).resolve_implicit_global_asset_job_def()
@@ -53,7 +55,7 @@ def _key(name: str) -> dg.AssetKey:
 @pytest.mark.parametrize(
     # The others need no table: files, whatever there is to publish, and health of no champion.
     "stage",
-    [name for name in STAGES if name not in ("corporate_actions", "warehouse", "model_health")],
+    [name for name in STAGES if name not in ("renames", "warehouse", "model_health")],
 )
 def test_a_stage_without_the_earlier_ones_says_which_is_missing(tmp_path, stage: str):
     place = new_workplace(tmp_path)
