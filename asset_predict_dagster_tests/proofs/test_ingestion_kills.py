@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -45,13 +47,22 @@ def contents(root: Path) -> dict[str, str]:
     return {table.name: content_digest(table, Lake(root).read(table)) for table in TABLES}
 
 
-def start(root: Path, folder: Path) -> subprocess.Popen:
+@contextmanager
+def ingesting(root: Path, folder: Path) -> Iterator[subprocess.Popen]:
     """A process that has imported what it needs and begins to ingest."""
     command = [sys.executable, "-c", INGEST, str(root), str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+
+
+def wait_for_the_first_commit(root: Path, process: subprocess.Popen) -> None:
+    """Until the run has said which files it has begun: all that it read is yet to be written."""
+    log = root / INGESTED_FILES.name / "_delta_log"
+    n_before = len(list(log.iterdir()))
+    while len(list(log.iterdir())) == n_before and process.poll() is None:
+        time.sleep(0.001)
 
 
 @pytest.fixture(scope="module")
@@ -85,25 +96,31 @@ def test_ingestion_killed_at_random_moments_and_resumed_leaves_an_undisturbed_ru
 ):
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(lake_before, undisturbed)
-    begun = time.monotonic()
-    assert start(undisturbed, folder).wait() == 0
-    duration = time.monotonic() - begun
+    with ingesting(undisturbed, folder) as process:
+        begun = time.monotonic()
+        wait_for_the_first_commit(undisturbed, process)
+        reading = time.monotonic() - begun
+        assert process.wait() == 0
+        writing = time.monotonic() - begun - reading
     expected, at_first = contents(undisturbed), contents(lake_before)
 
     moments = random.Random(42)
-    n_in_time, n_while_writing = 0, 0
+    n_in_time, n_between_commits = 0, 0
     for place in range(N_KILLS):
         root = tmp_path / str(place)
         shutil.copytree(lake_before, root)
-        process = start(root, folder)
-        time.sleep(moments.uniform(0, duration))
-        process.send_signal(signal.SIGKILL)
-        n_in_time += process.wait() == -signal.SIGKILL
-        left = contents(root)
-        n_while_writing += left not in (expected, at_first)
+        with ingesting(root, folder) as process:
+            if place % 3:
+                wait_for_the_first_commit(root, process)
+                time.sleep(moments.uniform(0, writing))
+            else:
+                time.sleep(moments.uniform(0, reading + writing))
+            process.send_signal(signal.SIGKILL)
+            n_in_time += process.wait() == -signal.SIGKILL
+        n_between_commits += contents(root) not in (expected, at_first)
         ingest(Lake(root), CotahistFolder(folder))
         assert contents(root) == expected, f"kill {place}"
         shutil.rmtree(root)
-    print(f"{n_in_time} of {N_KILLS} killed, {n_while_writing} of them between two commits")
-    assert n_in_time >= N_KILLS // 2
-    assert n_while_writing >= 3
+    print(f"{n_in_time} of {N_KILLS} killed in time, {n_between_commits} between two commits")
+    assert n_in_time >= 20
+    assert n_between_commits >= 5
