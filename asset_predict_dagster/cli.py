@@ -1,5 +1,6 @@
 """`asset-predict`: the commands a person types."""
 
+import json
 import sys
 from typing import Annotated
 
@@ -10,6 +11,9 @@ from rich.console import Console
 from rich.table import Table as TextTable
 
 from asset_predict_dagster import __version__
+from asset_predict_dagster.dataset.leak_audit import Audit
+from asset_predict_dagster.dataset.leak_report import leak_report
+from asset_predict_dagster.dataset.leaks import HOWS
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError
 from asset_predict_dagster.evaluation.evaluate import headline
@@ -170,6 +174,55 @@ def _table(title: str, left: tuple[str, ...], right: tuple[str, ...], gap: int =
     for name in right:
         table.add_column(name, justify="right", no_wrap=True)
     return table
+
+
+@app.command()
+def leaks(
+    n: Annotated[int, typer.Option("--cuts", min=1, help="How many sessions to test at.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Show what knows of the future: features, labels, folds, served rows. Exit code 1 if any."""
+    settings = load_settings()
+    report = leak_report(Lake(settings.lake_root), settings.asset_classes, n)
+    if as_json:
+        print(_leaks_as_json(report))
+    else:
+        _print_leaks(Console(highlight=False, markup=False, emoji=False), report)
+    if len(report.leaks):
+        raise typer.Exit(1)
+
+
+def _leaks_as_json(report: Audit) -> str:
+    days = {name: report.leaks[name].dt.strftime("%Y-%m-%d") for name in ("cut", "row_session")}
+    tables = {"tested": report.tested, "leaks": report.leaks.assign(**days)}
+    content = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+    return json.dumps({"cuts": [f"{cut:%Y-%m-%d}" for cut in report.cuts], **content}, indent=2)
+
+
+def _print_leaks(console: Console, report: Audit) -> None:
+    n_leaks = report.leaks["column"].str.split(".").str[0].value_counts()
+    tested = _table(
+        "Does anything know of the future?", left=("stage",), right=("columns", "values", "leaks")
+    )
+    for row in report.tested.itertuples():
+        leaky = n_leaks.get(row.stage, 0)
+        tested.add_row(row.stage, f"{row.n_columns:,}", f"{row.n_values:,}", f"{leaky:,}")
+    console.print()
+    console.print(tested)
+    console.print("Values up to a session, made anew without what came after it and with")
+    console.print("something else after it, at the close of:")
+    console.print(", ".join(f"{cut:%Y-%m-%d}" for cut in report.cuts))
+    if report.leaks.empty:
+        console.print("Nothing does.")
+        return
+    found = _table("Leaks", left=("how", "cut", "column"), right=("rows",))
+    found.columns[2].no_wrap, found.columns[2].overflow = False, "fold"
+    for row in report.leaks.itertuples():
+        found.add_row(row.how, f"{row.cut:%Y-%m-%d}", row.column, f"{row.n_rows:,}")
+    console.print()
+    console.print(found)
+    for how in report.leaks["how"].unique():
+        console.print(f"{how}: {HOWS[how]}")
 
 
 def _print_where_to_look(console: Console, settings: Settings) -> None:

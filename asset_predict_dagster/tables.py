@@ -397,7 +397,8 @@ HORIZONS = (1, 2, 3, 4, 5)
 
 LABELS = Table(
     "labels",
-    "one ticker in one session t: what happened after t; missing where it is not known yet",
+    "one ticker in one session t: what happened after t, missing where it is not known yet;"
+    " `signal_cluster` alone is no label but a function of the features of t",
     ("ticker", "session"),
     (
         CURRENT_TICKER,
@@ -444,14 +445,54 @@ LABELS = Table(
                 values=ACTION_NAMES,
             ),
             Column(
-                "is_halted",
-                FLAG,
-                "the ticker did not trade at t+1, so its one-session return uses its last price",
+                "action_triple_barrier",
+                TEXT,
+                "buy or sell as a close of t+1 to t+5 first exceeds half the trailing volatility of"
+                " five sessions (volatility_21d × √5 / 2) up or down from the close of t; hold"
+                " if none does; missing where realised_return_5d or the volatility is",
                 required=False,
+                values=ACTION_NAMES,
+            ),
+            Column(
+                "triple_barrier_touch",
+                DAY,
+                "session whose close decided action_triple_barrier; t+5 where that is hold",
+                required=False,
+            ),
+            _share(
+                "uniqueness",
+                "mean, over the sessions after t up to span_end, of 1 / the number of the ticker's"
+                " rows whose span holds that session: a weight for overlapping labels",
+                required=False,
+            ),
+            _share(
+                "uniqueness_triple_barrier",
+                "the same with each span ending at its triple_barrier_touch",
+                required=False,
+            ),
+            *(
+                Column(
+                    f"is_halted_{ahead}d",
+                    FLAG,
+                    f"the ticker did not trade at t+{ahead}: a return from or to that session uses"
+                    " its last price",
+                    required=False,
+                )
+                for ahead in range(1, 2 + max(HORIZONS))
             ),
             Column(
                 "span_end", DAY, "last session that any label of the row looks at", required=False
             ),
+        ),
+        Column(
+            "signal_cluster",
+            TEXT,
+            "NOT a label: computed from the features of session t itself, for comparison only; a"
+            " model that scores 100 % on it has predicted nothing. buy if rsi_14 < 30 and macd > 0"
+            " and volume_change > 0; sell if rsi_14 > 70 and price_momentum_5 < 0 and"
+            " volume_change < 0; else hold; missing where one of them is",
+            required=False,
+            values=ACTION_NAMES,
         ),
     ),
 )
@@ -467,6 +508,25 @@ FOLDS = Table(
     ),
 )
 
+SCALINGS = Table(
+    "scalings",
+    "one feature's scaling in one window, from the labelled rows that the window trains on",
+    ("window", "feature"),
+    (
+        Column("window", TEXT, "name of the split in `folds`"),
+        Column("feature", TEXT, "column of `features`"),
+        Column("centre", NUMBER, "median; 0 if the feature is always missing", "the feature's"),
+        Column(
+            "scale",
+            NUMBER,
+            "interquartile range / 1.349; the standard deviation if the middle half is one value,"
+            " 1 if all of them are",
+            "the feature's",
+            minimum=0.0,
+        ),
+        Column("n_rows", WHOLE, "rows that have the feature", "rows", minimum=0),
+    ),
+)
 
 FORECASTS_OUT_OF_SAMPLE = Table(
     "forecasts_out_of_sample",
@@ -672,6 +732,7 @@ TABLES: dict[str, Table] = {
         FEATURES,
         LABELS,
         FOLDS,
+        SCALINGS,
         FORECASTS_OUT_OF_SAMPLE,
         EVALUATION,
         CHAMPIONS,

@@ -1,8 +1,11 @@
 """What a person sees who types `asset-predict`, and what the shell is told."""
 
+import json
+import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,10 +13,27 @@ import pytest
 
 from asset_predict_dagster import __version__
 from asset_predict_dagster.cli import main
+from asset_predict_dagster.dataset import features
+from asset_predict_dagster.dataset.chain import Chain, known_events, spot_quotes
+from asset_predict_dagster.dataset.labels import SPAN
+from asset_predict_dagster.dataset.splits import temporal_split, usable_sessions
 from asset_predict_dagster.evaluation.evaluate import evaluate, headline
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, PREDICTIONS
+from asset_predict_dagster.market.renames import read_renames
+from asset_predict_dagster.market.simulated_market import SimulatedMarket
+from asset_predict_dagster.tables import (
+    CHAMPIONS,
+    CORPORATE_ACTIONS,
+    EVALUATION,
+    FOLDS,
+    LABELS,
+    PREDICTIONS,
+    RAW_QUOTES,
+    RENAMES,
+    UNIVERSE,
+)
 from asset_predict_dagster_tests.evaluation.forecast_rows import made_forecasts
+from asset_predict_dagster_tests.market.true_returns import true_events
 
 NOW = datetime(2024, 2, 10, tzinfo=UTC)
 MODELS = {"lstm": "2", "random_forest": "11"}
@@ -245,6 +265,90 @@ def test_a_folder_is_named_as_it_is_called(typed, write_lake, monkeypatch):
     assert "  somewhere/else/ " in out
 
 
+LEAKS_UP_TO = date(2019, 12, 30)
+
+
+@pytest.fixture(scope="module")
+def honest_lake(tmp_path_factory) -> Path:
+    """Records of two simulated years and what the pipeline makes of them, up to the folds."""
+    simulation = SimulatedMarket(3).simulate(LEAKS_UP_TO)
+    records = simulation.records.assign(source_file="", year=simulation.records["session"].dt.year)
+    listed = true_events(simulation.corporate_actions).query("kind == 'cash_dividend'")
+    chain = Chain(listed, read_renames(None, LEAKS_UP_TO))
+    made = chain.tables(records)
+    root = tmp_path_factory.mktemp("honest") / "lake"
+    lake = Lake(root)
+    spot = spot_quotes(records, chain.renames, LEAKS_UP_TO)
+    lake.write(RAW_QUOTES, records)
+    lake.write(CORPORATE_ACTIONS, known_events(spot, listed))
+    lake.write(RENAMES, chain.renames)
+    lake.write(UNIVERSE, made.universe)
+    lake.write(features.TABLE, made.features)
+    lake.write(LABELS, made.labels)
+    lake.write(FOLDS, temporal_split(usable_sessions(made.labels, made.universe)))
+    return root
+
+
+@pytest.fixture
+def leaky_lake(honest_lake, tmp_path) -> Path:
+    """The same with a purge one session too short, and a bit of the served row changed."""
+    root = tmp_path / "leaky"
+    shutil.copytree(honest_lake, root)
+    lake = Lake(root)
+    sessions = usable_sessions(lake.read(LABELS), lake.read(UNIVERSE))
+    lake.write(FOLDS, temporal_split(sessions, span=SPAN - 1, embargo=0))
+    table = lake.read(features.TABLE)
+    last = table["session"] == pd.Timestamp(LEAKS_UP_TO)
+    table.loc[last & (last.cumsum() == 1), "rsi_14"] = 12.5
+    lake.write(features.TABLE, table)
+    return root
+
+
+def test_a_market_without_leaks_is_told_so(typed, honest_lake, monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_LAKE", str(honest_lake))
+    code, out, err = typed("leaks", "--cuts", "2")
+    assert (code, err) == (0, "")
+    assert_fits(out)
+    counts = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
+    for stage in ("quotes", "universe", "features", "input", "labels", "folds", "served"):
+        n_columns, n_values, n_leaks = counts[stage]
+        assert int(n_columns) > 0
+        assert int(n_values.replace(",", "")) > 0
+        assert n_leaks == "0"
+    assert "2019-12-27" in out  # the last session but one is always a cut
+    assert "Nothing does." in out
+
+
+def test_a_leak_is_named_and_the_shell_is_told(typed, leaky_lake, monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_LAKE", str(leaky_lake))
+    code, out, err = typed("leaks", "--cuts", "1")
+    assert (code, err) == (1, "")
+    assert_fits(out)
+    assert "folds.holdout: train reaches validation" in out
+    assert "served.rsi_14" in out
+    assert "span: a label of one role looks at a session of the other" in out
+    assert "Nothing does." not in out
+
+
+def test_a_program_can_read_the_leaks(typed, leaky_lake, monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_LAKE", str(leaky_lake))
+    code, out, _ = typed("leaks", "--cuts", "1", "--json")
+    report = json.loads(out)
+    assert code == 1
+    assert report["cuts"] == ["2019-12-27"]
+    assert {row["stage"] for row in report["tested"]} >= {"features", "labels", "folds", "served"}
+    (served,) = (leak for leak in report["leaks"] if leak["how"] == "served")
+    assert (served["column"], served["n_rows"]) == ("served.rsi_14", 1)
+    assert served["cut"] == "2019-12-30"
+
+
+def test_leaks_are_looked_for_in_what_has_been_made(typed):
+    code, out, err = typed("leaks")
+    assert (code, out) == (1, "")
+    assert err.startswith("asset-predict: table 'features' has not been made yet")
+    assert err.count("\n") == 1
+
+
 def test_before_the_first_run_it_says_what_to_do(typed):
     code, out, err = typed("summary")
     assert (code, out) == (1, "")
@@ -262,7 +366,14 @@ def test_a_bad_setting_is_one_sentence(typed, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "words", [("predict",), ("summary", "--top", "0"), ("summary", "--top", "x"), ("--verbose",)]
+    "words",
+    [
+        ("predict",),
+        ("summary", "--top", "0"),
+        ("summary", "--top", "x"),
+        ("leaks", "--cuts", "0"),
+        ("--verbose",),
+    ],
 )
 def test_what_nobody_understands_is_a_usage_error(typed, words):
     code, out, err = typed(*words)
@@ -279,6 +390,7 @@ def test_help_names_every_command(typed):
     code, out, _ = typed("--help")
     assert code == 0
     assert "summary" in out
+    assert "leaks" in out
     assert "Brazilian stocks" in out
     assert "--top" in typed("summary", "--help")[1]
 

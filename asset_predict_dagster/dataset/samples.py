@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from asset_predict_dagster import tables
+from asset_predict_dagster.dataset.catalogue import FEATURE_NAMES
 from asset_predict_dagster.market.sessions import sessions_between
 
 ACTIONS = tables.ACTION_NAMES
@@ -29,7 +30,8 @@ class Samples:
     Attributes
     ----------
     feature_names
-        Names of the columns of `features`, in order.
+        Names of the columns of `features`, in order: those of the catalogue's for models that the
+        table has.
     features
         Shape (n_rows, n_features), float32. NaN where a feature is missing (warm-up).
     ticker_codes
@@ -99,6 +101,9 @@ def build_samples(
 ) -> Samples:
     """The tables as arrays: rows of `features`, in (ticker, session) order.
 
+    The columns for people and charts stay behind: a model could not be given a price level if it
+    asked for one.
+
     Parameters
     ----------
     features, universe, labels
@@ -110,7 +115,7 @@ def build_samples(
         sessions_between(ordered.min().astype(object), ordered.max().astype(object)), ordered
     )
     tickers, ticker_codes = np.unique(features["ticker"].to_numpy(dtype=str), return_inverse=True)
-    names = tuple(name for name in features.columns if name not in ("ticker", "session"))
+    names = tuple(name for name in FEATURE_NAMES if name in features.columns)
     n_rows = len(features)
     if labels is None:
         action = np.full(n_rows, -1, dtype=np.int8)

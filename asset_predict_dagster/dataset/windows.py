@@ -13,21 +13,28 @@ ABSENT = -1
 
 
 def window_index(
-    ticker_codes: np.ndarray, session_codes: np.ndarray, rows: np.ndarray, lookback: int
+    ticker_codes: np.ndarray,
+    session_codes: np.ndarray,
+    rows: np.ndarray,
+    lookback: int,
+    longest_gap: int | None = None,
 ) -> np.ndarray:
     """Row numbers of each row's ticker on the last `lookback` sessions, its own one included.
 
     The steps are sessions of the market, not rows of the ticker: after a halt a window holds a
-    gap where the halt was, so that one step is always one session.
+    gap where the halt was, so that one step is always one session. After a halt longer than
+    `longest_gap` nothing before it is in the window.
 
     Parameters
     ----------
     ticker_codes, session_codes
-        Shape (n_rows,), integers, as in `Samples`; a (ticker, session) pair occurs once.
+        Shape (n_rows,), integers, as in `Samples`: in (ticker, session) order, no pair twice.
     rows
         The rows that want a window: a boolean mask of shape (n_rows,) or n row numbers.
     lookback
         Steps of a window, in sessions; at least 1.
+    longest_gap
+        Sessions in a row without the ticker that a window may reach back over; None: any number.
 
     Returns
     -------
@@ -37,7 +44,7 @@ def window_index(
     Raises
     ------
     SettingsError
-        If `lookback` is below 1.
+        If `lookback` is below 1, or `longest_gap` below 0.
 
     Examples
     --------
@@ -46,6 +53,8 @@ def window_index(
     >>> window_index(np.array([0, 0, 0]), np.array([0, 1, 3]), np.array([1, 2]), lookback=3)
     array([[-1,  0,  1],
            [ 1, -1,  2]])
+    >>> window_index(np.array([0, 0, 0]), np.array([0, 1, 3]), np.array([2]), 3, longest_gap=0)
+    array([[-1, -1,  2]])
     """
     if lookback < 1:
         raise SettingsError(f"lookback must be at least 1 session; found {lookback}")
@@ -61,7 +70,28 @@ def window_index(
     row_at[ticker_codes, session_codes + shift] = numbers
 
     steps = session_codes[chosen, None] + np.arange(lookback)  # (n, lookback)
-    return row_at[ticker_codes[chosen, None], steps]
+    index = row_at[ticker_codes[chosen, None], steps]
+    if longest_gap is None:
+        return index
+    stretch = stretch_codes(ticker_codes, session_codes, longest_gap)
+    return np.where(stretch[index] == stretch[chosen, None], index, ABSENT)
+
+
+def stretch_codes(
+    ticker_codes: np.ndarray, session_codes: np.ndarray, longest_gap: int
+) -> np.ndarray:
+    """Number of the stretch each row is in: rows of one ticker without a long gap between them.
+
+    Shape (n_rows,), int64; it counts up from 0, in the order of the rows. A stretch ends before
+    a gap of more than `longest_gap` sessions without the ticker, and where the ticker ends.
+
+    >>> stretch_codes(np.array([0, 0, 0, 1]), np.array([0, 2, 5, 6]), longest_gap=1).tolist()
+    [0, 0, 1, 2]
+    """
+    if longest_gap < 0:
+        raise SettingsError(f"longest_gap must be at least 0 sessions; found {longest_gap}")
+    is_new = (np.diff(ticker_codes) != 0) | (np.diff(session_codes) > longest_gap + 1)
+    return np.cumsum(np.r_[False, is_new][: len(ticker_codes)])
 
 
 def gather(features: np.ndarray, index: np.ndarray) -> np.ndarray:

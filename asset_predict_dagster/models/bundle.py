@@ -117,7 +117,14 @@ def run_graph(
         if lookback == 1:
             given = columns[batch]
         else:
-            index = window_index(samples.ticker_codes, samples.session_codes, batch, lookback)
+            # A card of before there was a longest gap has none: its model read over every one.
+            index = window_index(
+                samples.ticker_codes,
+                samples.session_codes,
+                batch,
+                lookback,
+                card.get("longest_gap"),
+            )
             given = gather(columns, index)
         outputs.append(session.run([ONNX_PROBABILITIES, ONNX_RETURN_SCORES], {ONNX_INPUT: given}))
     if not outputs:

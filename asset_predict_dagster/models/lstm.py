@@ -15,11 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from asset_predict_dagster.dataset.samples import ACTIONS
-
-CLIP = 5.0
-"""Scaled inputs beyond this many robust deviations say no more than this."""
-
-IQR_OF_A_GAUSSIAN = 1.349
+from asset_predict_dagster.dataset.scaling import CLIP, RobustScaling
 
 
 @dataclass(frozen=True)
@@ -31,23 +27,9 @@ class Scaling:
 
     @classmethod
     def of(cls, features: np.ndarray) -> "Scaling":
-        """Median, and interquartile range over 1.349, of training rows, shape (n, n_features).
-
-        A feature whose middle half is one value is scaled by its standard deviation; one that
-        never varies, or is always missing, by 1.
-        """
-        centre = np.zeros(features.shape[1], dtype=np.float32)
-        scale = np.ones(features.shape[1], dtype=np.float32)
-        for position, column in enumerate(features.T):
-            seen = column[np.isfinite(column)].astype(np.float64)
-            if len(seen) == 0:
-                continue
-            low, centre[position], high = np.quantile(seen, [0.25, 0.5, 0.75])
-            spread = (high - low) / IQR_OF_A_GAUSSIAN or seen.std()
-            # Below float32's smallest normal number a spread is as good as none.
-            if spread > np.finfo(np.float32).tiny:
-                scale[position] = spread
-        return cls(centre=torch.from_numpy(centre), scale=torch.from_numpy(scale))
+        """Of training rows, shape (n, n_features): `RobustScaling`'s, as tensors."""
+        fitted = RobustScaling.fit(features)
+        return cls(centre=torch.from_numpy(fitted.centre), scale=torch.from_numpy(fitted.scale))
 
     def apply(self, features: Tensor) -> Tensor:
         """Raw features, shape (..., n_features), scaled and clipped; a missing one becomes 0."""

@@ -19,6 +19,9 @@ class LstmSettings(BaseModel):
     ----------
     lookback
         Sessions of a window when the network is served.
+    longest_gap
+        A window does not reach back over more sessions in a row without the ticker, neither in
+        training nor when served: what was known before a long halt is no recent past.
     units, num_layers
         Size of the memory, and layers of it.
     dropout
@@ -59,6 +62,7 @@ class LstmSettings(BaseModel):
 
     # A window of one session would be a graph of another shape: see `base.ONNX_INPUT`.
     lookback: int = Field(32, ge=2, le=512)
+    longest_gap: int = Field(10, ge=0, le=512)
     units: int = Field(32, ge=1, le=512)
     num_layers: int = Field(1, ge=1, le=5)
     dropout: float = Field(0.2, ge=0, lt=1)
@@ -160,14 +164,17 @@ class LstmLearner:
         validation: np.ndarray,
         rates: list[list[float]] | None,
     ) -> Trained:
-        from asset_predict_dagster.models.lstm import CLIP, save_networks
+        from asset_predict_dagster.dataset.scaling import CLIP
+        from asset_predict_dagster.models.lstm import save_networks
         from asset_predict_dagster.models.lstm_graph import lstm_graph
         from asset_predict_dagster.models.lstm_panel import lay_out
         from asset_predict_dagster.models.lstm_training import train_networks
 
         self._refuse_too_little(samples, train)
         padding = max(self.knobs.block_length, 2 * self.lookback)
-        panel = lay_out(samples, self.feature_names, train, validation, padding)
+        panel = lay_out(
+            samples, self.feature_names, train, validation, padding, self.knobs.longest_gap
+        )
         networks, curves = train_networks(panel, self.knobs, rates, self.report)
         weights = [
             {name: tensor.numpy() for name, tensor in network.state_dict().items()}

@@ -1,4 +1,7 @@
-"""What the LSTM reads in training: samples laid out by session and ticker, and blocks of them.
+"""What the LSTM reads in training: samples laid out by session and stretch, and blocks of them.
+
+A stretch is one ticker's sessions without a long gap, so that in training, as in a window that
+is served, no memory crosses one.
 
 This file imports torch: import it inside functions only.
 """
@@ -10,24 +13,27 @@ import torch
 from torch import Tensor
 
 from asset_predict_dagster.dataset.samples import Samples
+from asset_predict_dagster.dataset.windows import stretch_codes
 from asset_predict_dagster.models.lstm import Scaling
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Samples laid out by session and ticker, so that a block is a slice.
+    """Samples laid out by session and stretch, so that a block is a slice.
+
+    Only stretches with a row of `train` or `validation` are here.
 
     Attributes
     ----------
     features
-        Shape (n_sessions, n_tickers, n_features), float32, scaled; 0 where there is no row.
+        Shape (n_sessions, n_stretches, n_features), float32, scaled; 0 where there is no row.
     action
-        Shape (n_sessions, n_tickers), int64. Only rows of `train` and `validation` are filled:
+        Shape (n_sessions, n_stretches), int64. Only rows of `train` and `validation` are filled:
         the labels of other rows are not here to be read.
     return_ranks
-        Shape (n_sessions, n_tickers, n_horizons), float32; filled likewise.
+        Shape (n_sessions, n_stretches, n_horizons), float32; filled likewise.
     train, validation
-        Shape (n_sessions, n_tickers), bool: the rows that teach, and those that judge.
+        Shape (n_sessions, n_stretches), bool: the rows that teach, and those that judge.
     scaling
         Of the features, from the rows of `train`.
     """
@@ -46,23 +52,27 @@ def lay_out(
     train: np.ndarray,
     validation: np.ndarray,
     padding: int,
+    longest_gap: int,
 ) -> Panel:
     """The panel from `padding` sessions before the first label to as many after the last.
 
     Rows before the first label enter as past. Rows after the last do not: those sessions are
-    empty, and are there only so that the last block is as long as the others.
+    empty, and are there only so that the last block is as long as the others. `longest_gap` is
+    that of `window_index`.
     """
     features = samples.columns(feature_names)
     scaling = Scaling.of(features[train])
     labelled = train | validation
     origin = int(samples.session_codes[labelled].min()) - padding
     last = int(samples.session_codes[labelled].max())
-    shape = (last - origin + 1 + padding, len(samples.tickers))
+    stretch = stretch_codes(samples.ticker_codes, samples.session_codes, longest_gap)
+    laid_out = np.unique(stretch[labelled])
+    shape = (last - origin + 1 + padding, len(laid_out))
 
     def place(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return samples.session_codes[rows] - origin, samples.ticker_codes[rows]
+        return samples.session_codes[rows] - origin, np.searchsorted(laid_out, stretch[rows])
 
-    seen = samples.between(origin, last)
+    seen = samples.between(origin, last) & np.isin(stretch, laid_out)
     values = torch.zeros((*shape, len(feature_names)))
     values[place(seen)] = scaling.apply(torch.from_numpy(features[seen]))
     action = torch.zeros(shape, dtype=torch.int64)
@@ -88,7 +98,7 @@ def block_starts(rows: Tensor, steps: int, warm_up: int, offset: int) -> list[in
 
 @dataclass(frozen=True)
 class Batch:
-    """Some blocks side by side: one sequence per block and ticker with a row that counts.
+    """Some blocks side by side: one sequence per block and stretch with a row that counts.
 
     `features` is (steps, n_sequences, n_features); the others cover the counted steps only,
     (steps - warm_up, n_sequences, ...).
@@ -106,13 +116,13 @@ def read_batch(panel: Panel, rows: Tensor, starts: list[int], steps: int, warm_u
     for start in starts:
         whole = slice(start, start + steps)
         counted = slice(start + warm_up, start + steps)
-        tickers = rows[counted].any(dim=0)
+        stretches = rows[counted].any(dim=0)
         pieces.append(
             (
-                panel.features[whole, tickers],
-                rows[counted, tickers],
-                panel.action[counted, tickers],
-                panel.return_ranks[counted, tickers],
+                panel.features[whole, stretches],
+                rows[counted, stretches],
+                panel.action[counted, stretches],
+                panel.return_ranks[counted, stretches],
             )
         )
     return Batch(*(torch.cat(parts, dim=1) for parts in zip(*pieces, strict=True)))

@@ -131,6 +131,7 @@ def _card(learner: Learner, fitted: Trained, lake_versions: dict[str, int]) -> d
         "model": learner.name,
         "feature_names": list(learner.feature_names),
         "lookback": learner.lookback,
+        "longest_gap": learner.settings.get("longest_gap"),
         "horizons": list(HORIZONS),
         "actions": list(ACTIONS),
         "label": {

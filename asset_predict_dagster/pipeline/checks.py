@@ -8,6 +8,7 @@ import pandas as pd
 
 from asset_predict_dagster.dataset.splits import too_close_roles
 from asset_predict_dagster.market.sessions import not_sessions
+from asset_predict_dagster.pipeline.leak_checks import LEAK_CHECKS
 from asset_predict_dagster.pipeline.market_checks import MARKET_CHECKS
 from asset_predict_dagster.pipeline.resources import LakeTables
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
@@ -44,6 +45,7 @@ def targets_are_sessions(predictions: pd.DataFrame) -> dg.AssetCheckResult:
 CHECKS: list[dg.AssetChecksDefinition] = [
     *(_dictionary_check(table) for table in ASSET_TABLES.values()),
     *MARKET_CHECKS,
+    *LEAK_CHECKS,
     roles_are_purged,
     targets_are_sessions,
 ]

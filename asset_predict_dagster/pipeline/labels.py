@@ -11,4 +11,4 @@ from asset_predict_dagster.pipeline.failures import says_why
 @says_why
 def labels(quotes: pd.DataFrame, universe: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     """One ticker in one session t: what happened after t; the tail is missing, not filled."""
-    return compute_labels(quotes, universe, features["volatility_21d"].to_numpy())
+    return compute_labels(quotes, universe, features)

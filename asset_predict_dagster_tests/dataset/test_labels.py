@@ -18,7 +18,9 @@ MISSING = float("nan")
 DAYS = sessions_between(date(2020, 11, 16), date(2020, 11, 27))
 """Ten sessions of B3's calendar, two weeks. Nobody's file has the fifth, Friday 2020-11-20."""
 
-TABLE = [name for name in LABELS.column_names if name not in ("ticker", "session")]
+TABLE = [name for name in LABELS.column_names if name not in LABELS.point_in_time_columns]
+TABLE.remove("ticker")
+WEIGHTS = ["uniqueness", "uniqueness_triple_barrier"]
 RETURNS = [f"realised_return_{h}d" for h in HORIZONS]
 TRADABLE = [f"realised_return_tradable_{h}d" for h in HORIZONS]
 RANKS = [f"return_rank_{h}d" for h in HORIZONS]
@@ -38,9 +40,13 @@ def quotes_from(closes, days=DAYS):
     )
 
 
+OVERSOLD = {"rsi_14": 25.0, "macd": 0.1, "volume_change": 0.2, "price_momentum_5": -0.1}
+
+
 def labels_of(quotes, in_universe=True, volatility=0.02):
     universe = pd.DataFrame({"in_universe": np.broadcast_to(in_universe, len(quotes))})
-    return compute_labels(quotes, universe, np.broadcast_to(volatility, len(quotes)))
+    features = pd.DataFrame({"volatility_21d": np.broadcast_to(volatility, len(quotes))})
+    return compute_labels(quotes, universe, features.assign(**OVERSOLD))
 
 
 TWO_WEEKS = {
@@ -106,11 +112,57 @@ def test_a_tradable_return_runs_from_the_close_after_t(two_weeks, ticker, positi
     np.testing.assert_allclose(found, by_hand)
 
 
-def test_a_halt_is_a_next_session_without_a_trade(two_weeks):
-    halted = two_weeks["is_halted"]
+def test_a_session_ahead_without_a_trade_is_flagged(two_weeks):
+    halted = two_weeks["is_halted_1d"]
     assert halted["ALWA3"].tolist() == [False, False, False, True, *[False] * 4, pd.NA]
     assert halted["GONE3"].tolist() == [False, False, True]
     assert halted["HALT3"].tolist() == [False, True, False, False, False, False, pd.NA]
+
+
+def test_every_last_price_that_a_return_uses_is_flagged(two_weeks):
+    """Six sessions ahead of the first one; nobody trades on the fifth session, the Friday."""
+    ahead = [f"is_halted_{k}d" for k in range(1, SPAN + 1)]
+    found = {
+        ticker: two_weeks.loc[(ticker, 0), ahead].tolist()
+        for ticker in TWO_WEEKS
+        if ticker != "NEWS3"
+    }
+    assert found == {
+        "ALWA3": [False, False, False, True, False, False],
+        "GONE3": [False, False, True, True, True, True],
+        "HALT3": [False, True, True, True, False, False],
+    }
+
+
+def test_the_labels_name_their_alternatives(two_weeks):
+    """10 → 11 is a gain beyond .5 × .02 × √5 on the first session; so is every one but a halt."""
+    assert two_weeks.loc[("ALWA3", 0), "action_triple_barrier"] == "buy"
+    assert two_weeks.loc[("ALWA3", 0), "triple_barrier_touch"] == pd.Timestamp(DAYS[1])
+    assert two_weeks.loc[("HALT3", 1), "action_triple_barrier"] == "buy"
+    assert two_weeks.loc[("HALT3", 1), "triple_barrier_touch"] == pd.Timestamp(DAYS[5])
+    # A delisted ticker: what it last cost decides, and without a trade in the span nothing does.
+    assert two_weeks.loc["GONE3", "action_triple_barrier"].tolist()[:2] == ["buy", "buy"]
+    assert pd.isna(two_weeks.loc[("GONE3", 2), "action_triple_barrier"])
+    # The sixth session of ten has four after it: its time is not up, whatever it reached.
+    assert two_weeks.loc["ALWA3", "action_triple_barrier"].isna().tolist() == (
+        [False] * 4 + [True] * 5
+    )
+
+
+def test_six_labels_of_a_ticker_share_each_session(two_weeks):
+    """By hand: the spans of the first row, sessions 1 to 6, hold 1, 2, 3, 4, 4 and 5 labels."""
+    weight = two_weeks.loc[("ALWA3", 0), "uniqueness"]
+    assert weight == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4 + 1 / 4 + 1 / 5) / 6)
+    # By barriers every label of these rising prices ends with the next trade and shares nothing.
+    own = two_weeks.loc["ALWA3", "uniqueness_triple_barrier"].dropna()
+    assert own.tolist() == [1.0] * 4
+
+
+def test_the_signal_cluster_is_known_at_the_close_of_t_and_is_no_label(two_weeks):
+    assert set(two_weeks["signal_cluster"]) == {"buy"}  # the tail too: it forecasts nothing
+    assert LABELS.point_in_time_columns == ["session", "signal_cluster"]
+    [column] = [column for column in LABELS.columns if column.name == "signal_cluster"]
+    assert column.meaning.startswith("NOT a label")
 
 
 def test_the_span_ends_six_sessions_of_the_calendar_later(two_weeks):
@@ -193,9 +245,9 @@ def test_every_return_is_that_of_a_plain_loop(market):
             np.testing.assert_allclose(row[f"realised_return_{h}d"], realised)
             np.testing.assert_allclose(row[f"realised_return_tradable_{h}d"], tradable)
         if t + 1 <= known_until:
-            assert row["is_halted"] == (t + 1 not in closes)
+            assert row["is_halted_1d"] == (t + 1 not in closes)
         else:
-            assert pd.isna(row["is_halted"])
+            assert pd.isna(row["is_halted_1d"])
 
 
 @given(market=markets, t=st.integers(0, N_DAYS - 1))
@@ -242,7 +294,11 @@ def test_of_the_past_only_the_close_of_t_counts(market, other, t):
     }
     assume(any(day >= t for closes in market.values() for day in closes))
     one, two = (labels_of(quotes_from(closes, LONG)) for closes in (market, another_past))
-    one, two = (table[table["session"] == pd.Timestamp(LONG[t])] for table in (one, two))
+    # How far labels overlap depends on where those before it ended.
+    one, two = (
+        table[table["session"] == pd.Timestamp(LONG[t])].drop(columns=WEIGHTS)
+        for table in (one, two)
+    )
     pd.testing.assert_frame_equal(
         one.reset_index(drop=True), two.reset_index(drop=True), check_exact=True
     )
@@ -254,7 +310,8 @@ def test_a_lower_close_of_t_is_a_higher_return_from_t():
     one, two = (labels_of(quotes_from({"ALWA3": c})) for c in (TWO_WEEKS["ALWA3"], before))
     assert one.loc[3, "realised_return_2d"] == pytest.approx(18 / 15 - 1)
     assert two.loc[3, "realised_return_2d"] == pytest.approx(36 / 15 - 1)
-    assert one.loc[4:, TABLE].equals(two.loc[4:, TABLE])
+    later = [name for name in TABLE if name not in WEIGHTS]
+    assert one.loc[4:, later].equals(two.loc[4:, later])
 
 
 def test_a_price_level_is_no_label():

@@ -105,6 +105,14 @@ def test_columns_come_in_the_order_asked_for():
     assert columns.flags.c_contiguous
 
 
+def test_what_is_for_people_stays_behind():
+    features, universe, labels = tables([("AAAA3", t) for t in range(10)])
+    features.insert(2, "sma_20", np.float32(30))
+    samples = build_samples(features.assign(macd=np.float32(1)), universe, labels)
+    assert samples.feature_names == ("log_return_1d", "volatility_21d", "rsi_14")
+    np.testing.assert_array_equal(samples.features[:, 0], features["log_return_1d"])
+
+
 def test_an_unknown_column_is_an_error():
     samples = build_samples(*tables([("AAAA3", 0)]))
     with pytest.raises(ValueError, match="not in tuple"):

@@ -13,12 +13,14 @@ from asset_predict_dagster.dataset.splits import (
     EMBARGO,
     HOLDOUT,
     MIN_SESSIONS,
+    equal_tests,
     role_mask,
     temporal_split,
     too_close_roles,
     usable_sessions,
+    walk_forward,
 )
-from asset_predict_dagster.errors import DatasetError
+from asset_predict_dagster.errors import DatasetError, SettingsError
 from asset_predict_dagster.market.sessions import sessions_between
 from asset_predict_dagster.tables import FOLDS
 
@@ -100,7 +102,8 @@ def test_the_purge_covers_what_labels_really_look_at():
         }
     )
     everyone = pd.DataFrame({"in_universe": np.ones(400, dtype=bool)})
-    labels = compute_labels(quotes, everyone, np.full(400, 0.02))
+    names = ("volatility_21d", "rsi_14", "macd", "volume_change", "price_momentum_5")
+    labels = compute_labels(quotes, everyone, pd.DataFrame(dict.fromkeys(names, 0.02), range(400)))
     folds = temporal_split(usable_sessions(labels, everyone))
     of_role = sessions_of(folds)
     for before, after in (("train", "validation"), ("validation", "test")):
@@ -108,6 +111,161 @@ def test_the_purge_covers_what_labels_really_look_at():
         last_seen = labels.loc[is_before, "span_end"].max().to_datetime64()
         n_unseen = ((days > last_seen.astype("datetime64[D]")) & (days < of_role[after][0])).sum()
         assert n_unseen == EMBARGO
+
+
+# --- Several windows --------------------------------------------------------------------------
+
+
+def roles_of(folds, window):
+    return sessions_of(folds[folds["window"] == window])
+
+
+@given(
+    sessions=histories(),
+    n_windows=st.integers(1, 6),
+    test_size=fractions,
+    n_validation=st.integers(60, 150),
+    n_train=st.one_of(st.none(), st.integers(60, 400)),
+    span=st.integers(1, 31),
+    embargo=st.integers(0, 20),
+)
+@settings(max_examples=200, deadline=None)
+def test_windows_tile_the_test_period_and_none_is_shortened(
+    sessions, n_windows, test_size, n_validation, n_train, span, embargo
+):
+    purge = span + embargo
+    n_test = round(test_size * len(sessions))
+    tests = equal_tests(sessions, n_windows, test_size)
+    settings_ = {"n_validation": n_validation, "n_train": n_train, "span": span, "embargo": embargo}
+
+    # Whatever cannot be had in full is refused. The first window has the least to train on.
+    least = len(sessions) - n_test - n_validation - 2 * purge
+    if n_test // n_windows < MIN_SESSIONS or least < (n_train or MIN_SESSIONS):
+        with pytest.raises(DatasetError, match="use a longer history"):
+            walk_forward(sessions, tests, **settings_)
+        return
+    folds = walk_forward(sessions, tests, **settings_)
+    assert folds["window"].unique().tolist() == list(tests)
+    windows = [roles_of(folds, window) for window in tests]
+
+    # The tests, one after another, are the end of the history; each is as long as the others.
+    tested = np.concatenate([window["test"] for window in windows])
+    np.testing.assert_array_equal(tested, sessions[-n_test:])
+    lengths = [len(window["test"]) for window in windows]
+    assert max(lengths) - min(lengths) <= 1
+
+    for of_role in windows:
+        assert len(of_role["validation"]) == n_validation
+        if n_train is None:
+            assert of_role["train"][0] == sessions[0]
+        else:
+            assert len(of_role["train"]) == n_train
+        for before, after in (("train", "validation"), ("validation", "test")):
+            # The labels of the last session before look at `span` sessions of the calendar.
+            seen_until = CALENDAR[np.searchsorted(CALENDAR, of_role[before][-1]) + span]
+            assert seen_until < of_role[after][0]
+            assert (of_role[before] < of_role[after][0]).all()
+            # Nothing is left out but the purge.
+            between = (sessions > of_role[before][-1]) & (sessions < of_role[after][0])
+            assert between.sum() == purge
+    assert too_close_roles(folds, purge).empty
+
+
+@given(
+    sessions=histories(),
+    test_size=fractions,
+    validation_size=fractions,
+    span=st.integers(1, 31),
+    embargo=st.integers(0, 20),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_split_is_one_window_of_a_walk(sessions, test_size, validation_size, span, embargo):
+    def one_window():
+        [(name, days)] = equal_tests(sessions, 1, test_size).items()
+        n_validation = round(validation_size * len(sessions))
+        purge = {"span": span, "embargo": embargo}
+        return name, walk_forward(sessions, {name: days}, n_validation=n_validation, **purge)
+
+    sizes = {"validation_size": validation_size, "test_size": test_size}
+    try:
+        folds = temporal_split(sessions, **sizes, span=span, embargo=embargo)
+    except DatasetError:
+        with pytest.raises(DatasetError):
+            one_window()
+        return
+    name, walked = one_window()
+    pd.testing.assert_frame_equal(folds.assign(window=name), walked)
+
+
+HALF_YEARS = {
+    "2018H1": (date(2018, 1, 1), date(2018, 6, 30)),
+    "2018H2": (date(2018, 7, 1), date(2018, 12, 31)),
+    "2019H1": (date(2019, 1, 1), date(2019, 6, 30)),
+}
+
+
+def test_a_window_can_be_a_half_year_of_the_calendar():
+    folds = walk_forward(CALENDAR, HALF_YEARS, n_validation=120)
+    for name, (first, last) in HALF_YEARS.items():
+        np.testing.assert_array_equal(roles_of(folds, name)["test"], sessions_between(first, last))
+
+
+@pytest.mark.parametrize("n_train", [None, 200])
+def test_a_window_is_the_same_alone_as_among_others(n_train):
+    together = walk_forward(CALENDAR, HALF_YEARS, n_validation=120, n_train=n_train)
+    for name, days in HALF_YEARS.items():
+        alone = walk_forward(CALENDAR, {name: days}, n_validation=120, n_train=n_train)
+        among = together[together["window"] == name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone, among)
+
+
+def test_later_sessions_change_no_window():
+    known = sessions_between(CALENDAR[0].astype(date), date(2019, 6, 28))
+    pd.testing.assert_frame_equal(
+        walk_forward(known, HALF_YEARS, n_validation=120),
+        walk_forward(CALENDAR, HALF_YEARS, n_validation=120),
+    )
+
+
+def test_a_window_that_the_labels_do_not_reach_the_end_of_is_refused():
+    known = sessions_between(CALENDAR[0].astype(date), date(2019, 6, 27))
+    with pytest.raises(DatasetError, match=r"2019H1 .* end on 2019-06-27, 1 short of it"):
+        walk_forward(known, HALF_YEARS, n_validation=120)
+
+
+@pytest.mark.parametrize(
+    ("windows", "says"),
+    [
+        (["2018H1", "2019H1"], "begins 122 later"),
+        (["2018H2", "2018H1"], "begins 245 earlier"),
+    ],
+)
+def test_tests_that_leave_sessions_out_or_overlap_are_refused(windows, says):
+    with pytest.raises(DatasetError, match=says):
+        walk_forward(CALENDAR, {name: HALF_YEARS[name] for name in windows}, n_validation=120)
+
+
+def test_a_window_with_too_little_to_train_on_is_refused_by_name():
+    # 249 sessions of 2016 and 246 of 2017, less 120 to validate and two purges of 11.
+    with pytest.raises(DatasetError, match=r"window 2018H1: .* give 353 to train of 400 asked"):
+        walk_forward(CALENDAR, HALF_YEARS, n_validation=120, n_train=400)
+
+
+def test_more_windows_than_sessions_are_refused():
+    with pytest.raises(DatasetError, match="20 sessions to test cannot make 21 windows"):
+        equal_tests(CALENDAR[:100], 21)
+
+
+@pytest.mark.parametrize("wrong", [{"span": 0}, {"embargo": -1}])
+def test_a_purge_that_would_let_training_see_its_test_is_refused(wrong):
+    with pytest.raises(SettingsError, match="found span"):
+        temporal_split(CALENDAR[:400], **wrong)
+
+
+@pytest.mark.parametrize("wrong", [CALENDAR[400::-1], CALENDAR[:400].repeat(2)])
+def test_sessions_out_of_order_or_twice_are_refused(wrong):
+    with pytest.raises(DatasetError, match="must be sorted"):
+        temporal_split(wrong)
 
 
 def test_a_fifth_of_a_thousand_sessions_is_two_hundred():

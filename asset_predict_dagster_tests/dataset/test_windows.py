@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asset_predict_dagster.dataset.windows import gather, window_index
+from asset_predict_dagster.dataset.windows import gather, stretch_codes, window_index
 from asset_predict_dagster.errors import SettingsError
 
 markets = st.sets(st.tuples(st.integers(0, 3), st.integers(0, 12)), min_size=1).map(sorted)
@@ -30,6 +30,48 @@ def test_windows_are_those_of_a_plain_loop(market, lookback, data):
     np.testing.assert_array_equal(index, np.array(by_hand).reshape(len(wanted), lookback))
 
 
+def window_by_loop(rows_of_ticker, session, lookback, longest_gap):
+    """Walks back from the row, and stops for good where the ticker was away for too long."""
+    window, away = [], 0
+    for step in range(session, session - lookback, -1):
+        away = 0 if step in rows_of_ticker else away + 1
+        if away > longest_gap:
+            return [-1] * (lookback - len(window) + longest_gap) + window[longest_gap:]
+        window.insert(0, rows_of_ticker.get(step, -1))
+    return window
+
+
+@given(market=markets, lookback=st.integers(1, 12), longest_gap=st.integers(0, 6))
+def test_a_window_does_not_reach_back_over_a_long_gap(market, lookback, longest_gap):
+    row_of = {}
+    for row, (ticker, session) in enumerate(market):
+        row_of.setdefault(ticker, {})[session] = row
+    by_hand = [window_by_loop(row_of[t], s, lookback, longest_gap) for t, s in market]
+    everything = np.ones(len(market), dtype=bool)
+    index = window_index(*codes(market), everything, lookback, longest_gap)
+    np.testing.assert_array_equal(index, by_hand)
+
+
+def test_two_sessions_away_are_crossed_and_three_are_not():
+    """Rows on sessions 0, 3 and 7: away for two sessions, then for three."""
+    market = [(0, 0), (0, 3), (0, 7)]
+    index = window_index(*codes(market), np.array([1, 2]), lookback=8, longest_gap=2)
+    np.testing.assert_array_equal(
+        index, [[-1, -1, -1, -1, 0, -1, -1, 1], [-1, -1, -1, -1, -1, -1, -1, 2]]
+    )
+
+
+def test_a_stretch_is_of_one_ticker_and_ends_before_a_long_gap():
+    market = [(0, 0), (0, 3), (0, 7), (1, 8)]
+    assert stretch_codes(*codes(market), longest_gap=2).tolist() == [0, 0, 1, 2]
+    assert stretch_codes(*codes(market), longest_gap=3).tolist() == [0, 0, 0, 1]
+
+
+def test_a_longest_gap_below_zero_is_an_error():
+    with pytest.raises(SettingsError, match="longest_gap"):
+        window_index(*codes([(0, 0)]), np.arange(1), lookback=2, longest_gap=-1)
+
+
 @given(market=markets, lookback=st.integers(1, 6))
 def test_the_last_step_of_a_window_is_the_row_itself(market, lookback):
     everything = np.ones(len(market), dtype=bool)
@@ -37,14 +79,17 @@ def test_the_last_step_of_a_window_is_the_row_itself(market, lookback):
     np.testing.assert_array_equal(index[:, -1], np.arange(len(market)))
 
 
-@given(market=markets, lookback=st.integers(1, 6), n_later=st.integers(0, 5))
-def test_later_rows_cannot_change_a_window(market, lookback, n_later):
+gaps = st.one_of(st.none(), st.integers(0, 4))
+
+
+@given(market=markets, lookback=st.integers(1, 6), gap=gaps, n_later=st.integers(0, 5))
+def test_later_rows_cannot_change_a_window(market, lookback, gap, n_later):
     ticker_codes, session_codes = codes(market)
     past = session_codes <= session_codes.max() - n_later
     seen_today = window_index(
-        ticker_codes[past], session_codes[past], np.arange(past.sum()), lookback
+        ticker_codes[past], session_codes[past], np.arange(past.sum()), lookback, gap
     )
-    seen_later = window_index(ticker_codes, session_codes, past, lookback)
+    seen_later = window_index(ticker_codes, session_codes, past, lookback, gap)
     numbers = np.append(np.flatnonzero(past), -1)  # -1 stays -1
     np.testing.assert_array_equal(numbers[seen_today], seen_later)
 

@@ -40,5 +40,5 @@ def market_as_of(last: date, signal_strength: float = 0.3, seed: int = 42) -> Ma
     quotes = adjust(clean_quotes(simulation.records, last), simulation.corporate_actions)
     universe = liquid_universe(quotes)
     features = compute_features(quotes, universe)
-    labels = compute_labels(quotes, universe, features["volatility_21d"].to_numpy())
+    labels = compute_labels(quotes, universe, features)
     return MarketTables(quotes, universe, features, labels, simulation.oracle)

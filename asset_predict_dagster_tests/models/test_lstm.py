@@ -191,15 +191,20 @@ def test_the_graph_equals_the_native_networks(market, knobs):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-def test_what_is_served_is_what_was_trained(market, trained):
+@pytest.mark.parametrize("longest_gap", [0, 10])
+def test_what_is_served_is_what_was_trained(market, trained, longest_gap):
     """A block of the panel that begins where a window begins ends in the window's answer."""
     [network] = load_networks(trained.native)
     samples, lookback = market.samples, 8
     today = market.rows(220, 220)
-    _, served = forecast([network], windows_of(samples, today, lookback))
+    codes = samples.ticker_codes, samples.session_codes
+    index = window_index(*codes, today, lookback, longest_gap)
+    is_cut = (index != window_index(*codes, today, lookback)).any()
+    assert is_cut == (longest_gap == 0)  # some ticker was halted lately, for a session
+    _, served = forecast([network], gather(samples.features, index))
 
     train = market.rows(0, LAST_TRAINING_SESSION)
-    panel = lay_out(samples, samples.feature_names, train, today, padding=lookback)
+    panel = lay_out(samples, samples.feature_names, train, today, lookback, longest_gap)
     [start] = block_starts(panel.validation, steps=lookback, warm_up=lookback - 1, offset=0)
     batch = read_batch(panel, panel.validation, [start], lookback, warm_up=lookback - 1)
     with torch.no_grad():
@@ -242,6 +247,7 @@ def test_curves_have_one_row_per_seed_and_epoch(market):
 STALLING = OVERFITTING | {"epochs": 8, "early_stopping_patience": 6, "scheduler_patience": 0}
 CHANGED_KNOBS = {
     "lookback": 9,
+    "longest_gap": 0,
     "units": 9,
     "num_layers": 2,
     "dropout": 0.5,

@@ -49,9 +49,9 @@ def forest(samples, seed=42):
     return RandomForestLearner(samples.feature_names, ForestSettings(n_estimators=5, seed=seed))
 
 
-def lstm(samples, seed=42):
+def lstm(samples, seed=42, **more):
     knobs = {"lookback": 8, "units": 8, "epochs": 2, "n_seeds": 1}
-    return LstmLearner(samples.feature_names, LstmSettings(seed=seed, **knobs))
+    return LstmLearner(samples.feature_names, LstmSettings(seed=seed, **knobs | more))
 
 
 LEARNERS = {"random_forest": forest, "lstm": lstm}
@@ -217,6 +217,7 @@ def test_the_cards_say_what_each_bundle_knows(learner, trained, samples, labels,
         assert card["model"] == known.model == learner(samples).name
         assert card["feature_names"] == list(samples.feature_names)
         assert card["lookback"] == learner(samples).lookback
+        assert card["longest_gap"] == {"random_forest": None, "lstm": 10}[known.model]
         assert card["horizons"] == [1, 2, 3, 4, 5]
         assert card["actions"] == ["buy", "hold", "sell"]
         assert card["label"] == {
@@ -227,6 +228,24 @@ def test_the_cards_say_what_each_bundle_knows(learner, trained, samples, labels,
         assert card["settings"] == known.settings == learner(samples).settings
         assert card["lake_versions"] == VERSIONS
     assert serving["chosen"] == evaluation["chosen"]
+
+
+def test_a_bundle_reads_over_no_longer_gap_than_it_was_trained_to(samples, labels, folds, tmp_path):
+    """Not even over one session that a ticker missed: what it did before says nothing then."""
+    strict = lstm(samples, longest_gap=0)
+    known = train(strict, samples, labels, folds, tmp_path, VERSIONS)
+    bundle = load_bundle(tmp_path, known.serving_bundle)
+    missed = np.flatnonzero(np.diff(samples.session_codes) == 2)[10]
+    before = samples.features.copy()
+    before[missed - 5 : missed + 1] += 1.0
+    other = dataclasses.replace(samples, features=before)
+    just_after = np.array([missed + 1])
+    one, two = (bundle.forecast(s, just_after).expected_returns for s in (samples, other))
+    np.testing.assert_array_equal(one, two)
+
+    crosses = dataclasses.replace(bundle, card=bundle.card | {"longest_gap": 1})
+    one, two = (crosses.forecast(s, just_after).expected_returns for s in (samples, other))
+    assert (one != two).any()
 
 
 def test_people_get_the_curves_of_one_and_the_importance_of_the_other(trained):
