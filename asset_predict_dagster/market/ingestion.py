@@ -13,7 +13,7 @@ import pandas as pd
 
 from asset_predict_dagster.errors import MarketFileError, SettingsError
 from asset_predict_dagster.lake import Lake, Written
-from asset_predict_dagster.market.precedence import joined, plan
+from asset_predict_dagster.market.precedence import Plan, joined, plan
 from asset_predict_dagster.market.rejects import sift
 from asset_predict_dagster.market.sources import Batch, Delivery, Source
 from asset_predict_dagster.tables import (
@@ -25,20 +25,22 @@ from asset_predict_dagster.tables import (
 )
 
 MAX_REJECTED_SHARE = 0.005
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Ingestion:
     """What one look at the source brought.
 
-    `new_files`, `new_records` and `new_rejects` are rows of `ingested_files`, `raw_quotes` and
-    `rejected_records`; `n_known` batches were there before; `written` says by table name how
-    large each table is now.
+    `new_files` and `new_rejects` are rows of `ingested_files` and `rejected_records`;
+    `n_new_records` records were written, of which `newest` are the last ones; `n_known` batches
+    were there before; `written` says by table name how large each table is now.
     """
 
     new_files: pd.DataFrame
-    new_records: pd.DataFrame
     new_rejects: pd.DataFrame
+    n_new_records: int
+    newest: pd.DataFrame
     n_known: int
     written: dict[str, Written]
 
@@ -97,23 +99,22 @@ def ingest(
     for name in set(decided.to_write["file"]) - read.keys():
         # Outranked when it was read, and not changed since: it may speak for a session now.
         read[name] = _read(source, batches[name], max_rejected_share)
-    records = _records(decided.to_write, read)
     rejects = joined(_none(REJECTED_RECORDS), *(read[name].rejected for name in log["file"]))
     rejected = _logged(lake, REJECTED_RECORDS)
 
     begun = files["digest"].mask(files["file"].isin(log["file"]))
     lake.write(INGESTED_FILES, files.assign(digest=begun))
     lake.write(INGESTED_SESSIONS, decided.pending)
-    emptied = [session.date() for session in decided.to_empty]
+    raw, n_new_records, newest = _write_records(lake, decided, read)
     written = {
-        RAW_QUOTES.name: lake.replace_sessions(RAW_QUOTES, records, emptied),
+        RAW_QUOTES.name: raw,
         REJECTED_RECORDS.name: lake.write(
             REJECTED_RECORDS, joined(rejected[~rejected["file"].isin(anew)], rejects)
         ),
         INGESTED_SESSIONS.name: lake.write(INGESTED_SESSIONS, decided.sessions),
         INGESTED_FILES.name: lake.write(INGESTED_FILES, files),
     }
-    return Ingestion(log, records, rejects, len(batches) - len(fresh), written)
+    return Ingestion(log, rejects, n_new_records, newest, len(batches) - len(fresh), written)
 
 
 def _logged(lake: Lake, table: Table) -> pd.DataFrame:
@@ -176,11 +177,22 @@ def _sessions_of(read: dict[str, _Sifted]) -> pd.DataFrame:
     return joined(_none(INGESTED_SESSIONS), *counts)
 
 
-def _records(to_write: pd.DataFrame, read: dict[str, _Sifted]) -> pd.DataFrame:
-    """The records of each session from the file chosen for it, as rows of `raw_quotes`."""
-    frames = []
-    for name, chosen in to_write.groupby("file"):
-        sound = read[name].sound
+def _write_records(
+    lake: Lake, decided: Plan, read: dict[str, _Sifted]
+) -> tuple[Written, int, pd.DataFrame]:
+    """Give each session the records of the file chosen for it; how many, and the last of them.
+
+    A commit per file: twenty years at once would be in memory several times over. What a run
+    that is killed in between leaves behind, the log of sessions knows. `read` is used up.
+    """
+    newest, n_written = _none(RAW_QUOTES), 0
+    emptied = [session.date() for session in decided.to_empty]
+    written = lake.replace_sessions(RAW_QUOTES, newest, emptied)
+    for name, chosen in decided.to_write.groupby("file"):
+        sound = read.pop(name).sound
         records = sound[sound["session"].isin(chosen["session"])].drop(columns="line")
-        frames.append(records.assign(source_file=name, year=records["session"].dt.year))
-    return joined(_none(RAW_QUOTES), *frames)
+        records = records.assign(source_file=name, year=records["session"].dt.year)
+        written = lake.replace_sessions(RAW_QUOTES, records)
+        n_written += len(records)
+        newest = records.tail(_SHOWN)
+    return written, n_written, newest

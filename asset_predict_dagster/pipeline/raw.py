@@ -65,7 +65,7 @@ def market_records(
 
 def _metadata(table: Table, ingestion: Ingestion, lake: LakeTables) -> dict:
     new = {
-        RAW_QUOTES.name: ingestion.new_records,
+        RAW_QUOTES.name: ingestion.newest,
         INGESTED_FILES.name: ingestion.new_files,
         REJECTED_RECORDS.name: ingestion.new_rejects,
     }.get(table.name)
@@ -74,7 +74,7 @@ def _metadata(table: Table, ingestion: Ingestion, lake: LakeTables) -> dict:
     if table is RAW_QUOTES:
         metadata["new_files"] = len(ingestion.new_files)
         metadata["files_known_already"] = ingestion.n_known
-        metadata["records_written"] = len(ingestion.new_records)
+        metadata["records_written"] = ingestion.n_new_records
         metadata["records_rejected"] = len(ingestion.new_rejects)
     return metadata
 
