@@ -22,15 +22,24 @@ from asset_predict_dagster.tables import (
 
 OWNERS = ["team:market-data"]
 
+INGESTION_POOL = "ingestion"
+"""Dagster pool of the step that writes raw tables: queued runs take their turn."""
+
 
 def _spec(table: Table, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
-        table.name, description=description, kinds={"deltalake", "numpy"}, owners=OWNERS
+        table.name,
+        description=description,
+        kinds={"deltalake", "numpy"},
+        owners=OWNERS,
+        skippable=True,
     )
 
 
 @dg.multi_asset(
     group_name="raw",
+    can_subset=True,
+    pool=INGESTION_POOL,
     specs=[
         _spec(
             RAW_QUOTES,
@@ -53,13 +62,16 @@ def market_records(
     clock: Clock,
     thresholds: Thresholds,
 ):
-    """Read what is new or changed since the last time."""
+    """Read what is new or changed since the last time; one look fills all four tables."""
     for sentence in market.refresh(clock.last_session()):
         context.log.info(sentence)
-    ingestion = ingest(lake.open(), market, thresholds.max_rejected_share, context.log.info)
+    ingestion = ingest(
+        lake.open(), market, thresholds.max_rejected_share, context.log.info, clock.now().date()
+    )
     return tuple(
         dg.MaterializeResult(table.name, metadata=_metadata(table, ingestion, lake))
         for table in (RAW_QUOTES, INGESTED_FILES, INGESTED_SESSIONS, REJECTED_RECORDS)
+        if dg.AssetKey(table.name) in context.selected_asset_keys
     )
 
 
