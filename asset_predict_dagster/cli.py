@@ -5,19 +5,20 @@ from typing import Annotated
 
 import pandas as pd
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table as TextTable
 
-from asset_predict_dagster import __version__
+from asset_predict_dagster import __version__, cli_versions
+from asset_predict_dagster.cli_tables import plain_console
+from asset_predict_dagster.cli_tables import text_table as _table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError
 from asset_predict_dagster.evaluation.evaluate import headline
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.market.sources import B3
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.predictions.daily import strongest
 from asset_predict_dagster.settings import Settings, load_settings
-from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, PREDICTIONS
+from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, INGESTED_FILES, PREDICTIONS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Brazilian stocks from B3's files to tomorrow's predictions.",
 )
+app.add_typer(cli_versions.app)
 
 
 def main() -> None:
@@ -56,25 +58,28 @@ def root(
 def summary(
     n: Annotated[int, typer.Option("--top", min=1, help="How many predictions to show.")] = 10,
 ) -> None:
-    """Show the strongest predictions, and the models beside the naive forecast."""
+    """Show the strongest predictions, and the models beside the naive."""
     settings = load_settings()
     lake = Lake(settings.lake_root)
     champions = lake.read(CHAMPIONS)
     predictions = lake.read(PREDICTIONS)
     evaluation = lake.read(EVALUATION)
-    console = Console(highlight=False, markup=False, emoji=False)
-    _print_predictions(console, settings, predictions, n)
+    files = lake.read_if_made(INGESTED_FILES)
+    origin = B3 if files is None or files.empty else files["origin"].iloc[0]
+    console = plain_console()
+    _print_predictions(console, settings, origin, predictions, n)
     _print_evaluation(console, champions, evaluation)
     _print_where_to_look(console, settings)
 
 
 def _print_predictions(
-    console: Console, settings: Settings, predictions: pd.DataFrame, n: int
+    console: Console, settings: Settings, origin: str, predictions: pd.DataFrame, n: int
 ) -> None:
     session = predictions["session"].max()
     today = predictions[predictions["session"] == session]
     rows = strongest(today, n)
-    market = "SIMULATED prices" if settings.source == "simulated" else "B3"
+    is_simulated = settings.source == "simulated" or "simulated" in origin
+    market = "SIMULATED prices" if is_simulated else origin
     table = _table(
         f"Strongest predictions at the close of {session:%Y-%m-%d} ({market})",
         left=("ticker", "model", "action"),
@@ -153,23 +158,6 @@ def _print_figures(
 
 def _with_interval(figure: pd.Series) -> str:
     return f"{figure['value']:.4f} [{figure['low']:.3f}, {figure['high']:.3f}]"
-
-
-def _table(title: str, left: tuple[str, ...], right: tuple[str, ...], gap: int = 1) -> TextTable:
-    """An empty table that fits 80 columns; its columns stand 1 + `gap` apart."""
-    table = TextTable(
-        title=title,
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, gap, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
-    for name in left:
-        table.add_column(name, no_wrap=True)
-    for name in right:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
 
 
 def _print_where_to_look(console: Console, settings: Settings) -> None:

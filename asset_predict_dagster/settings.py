@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     model_stale_after_days: int = Field(default=15, ge=1, alias="MODEL_STALE_AFTER_DAYS")
     """Days after its training from which a model counts as stale."""
 
+    keep_versions: int = Field(default=10, ge=1, alias="ASSET_PREDICT_KEEP_VERSIONS")
+    """Versions of each table that a clean-up keeps, beside those that models refer to."""
+
     @model_validator(mode="after")
     def _the_source_is_named(self) -> "Settings":
         if self.source == "cotahist" and self.cotahist_folder is None and not self.download:
@@ -128,7 +131,11 @@ class Settings(BaseSettings):
                 " nowhere, and name the database alone, as md:name"
             )
         archive = urlsplit(self.b3_archive)
-        if archive.scheme not in ("http", "https") or not archive.hostname or "@" in archive.netloc:
+        if (
+            archive.scheme not in ("http", "https")
+            or not archive.hostname
+            or "@" in self.b3_archive
+        ):
             raise ValueError(
                 "ASSET_PREDICT_B3_ARCHIVE should be an address https://host/folder, without a user"
                 " or a password"

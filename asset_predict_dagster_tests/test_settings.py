@@ -143,6 +143,7 @@ def test_codes_are_taken_as_people_type_them(monkeypatch):
     [
         ("ASSET_PREDICT_DUCKDB", "md:b3?motherduck_token=SECRET"),
         ("ASSET_PREDICT_B3_ARCHIVE", "http://user:SECRET@elsewhere/files"),
+        ("ASSET_PREDICT_B3_ARCHIVE", "http://user:SEC/RET@elsewhere/SECRET"),
         ("ASSET_PREDICT_B3_ARCHIVE", "ftp://user:SECRET@elsewhere"),
         ("ASSET_PREDICT_B3_ARCHIVE", "elsewhere/SECRET"),
     ],

@@ -574,13 +574,11 @@ def test_a_year_with_quotes_of_another_never_lands(b3, complete, folder):
     packed = BytesIO(file_of("COTAHIST_A2024.ZIP", date(2024, 2, 8), n_quotes=40))
     with zipfile.ZipFile(packed) as archive:
         text = archive.read(archive.infolist()[0])
-    stray = text.replace(b"0120240103", b"0120230103")
-    n_stray = stray.count(b"0120230103")
-    assert 0 < n_stray < 40
+    stray = text.replace(b"0120240102", b"0120230102", 1)
     b3.troubles = [Reply(200, {}, zipped(a=stray))] * 5
     expected = (
-        f"quotes of 2024-01-01 to 2024-12-31 were expected, {n_stray} of 40 that came are of other"
-        " days, such as 2023-01-03"
+        "quotes of 2024-01-01 to 2024-12-31 were expected, 1 of 40 that came are of other"
+        " days, such as 2023-01-02"
     )
     with pytest.raises(SourceDownError, match=expected):
         complete()
