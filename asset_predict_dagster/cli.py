@@ -1,27 +1,23 @@
 """`asset-predict`: the commands a person types."""
 
-import json
 import sys
 from typing import Annotated
 
 import pandas as pd
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table as TextTable
 
-from asset_predict_dagster import __version__
-from asset_predict_dagster.dataset.leak_audit import Audit
-from asset_predict_dagster.dataset.leak_report import leak_report
-from asset_predict_dagster.dataset.leaks import HOWS
+from asset_predict_dagster import __version__, cli_leaks, cli_versions
+from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError
 from asset_predict_dagster.evaluation.evaluate import headline
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.market.sources import B3
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.predictions.daily import strongest
 from asset_predict_dagster.settings import Settings, load_settings
-from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, PREDICTIONS
+from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, INGESTED_FILES, PREDICTIONS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Brazilian stocks from B3's files to tomorrow's predictions.",
 )
+app.add_typer(cli_leaks.app)
+app.add_typer(cli_versions.app)
 
 
 def main() -> None:
@@ -60,26 +58,29 @@ def root(
 def summary(
     n: Annotated[int, typer.Option("--top", min=1, help="How many predictions to show.")] = 10,
 ) -> None:
-    """Show the strongest predictions, and the models beside the naive forecast."""
+    """Show the strongest predictions, and the models beside the naive."""
     settings = load_settings()
     lake = Lake(settings.lake_root)
     champions = lake.read(CHAMPIONS)
     predictions = lake.read(PREDICTIONS)
     evaluation = lake.read(EVALUATION)
-    console = Console(highlight=False, markup=False, emoji=False)
-    _print_predictions(console, settings, predictions, n)
+    files = lake.read_if_made(INGESTED_FILES)
+    origin = B3 if files is None or files.empty else files["origin"].iloc[0]
+    console = plain_console()
+    _print_predictions(console, settings, origin, predictions, n)
     _print_evaluation(console, champions, evaluation)
     _print_where_to_look(console, settings)
 
 
 def _print_predictions(
-    console: Console, settings: Settings, predictions: pd.DataFrame, n: int
+    console: Console, settings: Settings, origin: str, predictions: pd.DataFrame, n: int
 ) -> None:
     session = predictions["session"].max()
     today = predictions[predictions["session"] == session]
     rows = strongest(today, n)
-    market = "SIMULATED prices" if settings.source == "simulated" else "B3"
-    table = _table(
+    is_simulated = settings.source == "simulated" or "simulated" in origin
+    market = "SIMULATED prices" if is_simulated else origin
+    table = text_table(
         f"Strongest predictions at the close of {session:%Y-%m-%d} ({market})",
         left=("ticker", "model", "action"),
         right=("last R$", "forecast", "90 % interval", "expected"),
@@ -137,7 +138,7 @@ def _print_figures(
     console: Console, figures: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp
 ) -> None:
     models = sorted(figures["model"].unique())
-    table = _table(
+    table = text_table(
         f"Out of sample, next session, [95 % interval]: {first:%Y-%m-%d} to {last:%Y-%m-%d}",
         left=("metric",),
         right=("naive", *models),
@@ -157,72 +158,6 @@ def _print_figures(
 
 def _with_interval(figure: pd.Series) -> str:
     return f"{figure['value']:.4f} [{figure['low']:.3f}, {figure['high']:.3f}]"
-
-
-def _table(title: str, left: tuple[str, ...], right: tuple[str, ...], gap: int = 1) -> TextTable:
-    """An empty table that fits 80 columns; its columns stand 1 + `gap` apart."""
-    table = TextTable(
-        title=title,
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, gap, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-    )
-    for name in left:
-        table.add_column(name, no_wrap=True)
-    for name in right:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-@app.command()
-def leaks(
-    n: Annotated[int, typer.Option("--cuts", min=1, help="How many sessions to test at.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-) -> None:
-    """Show what knows of the future: features, labels, folds, served rows. Exit code 1 if any."""
-    settings = load_settings()
-    report = leak_report(Lake(settings.lake_root), settings.asset_classes, n)
-    if as_json:
-        print(_leaks_as_json(report))
-    else:
-        _print_leaks(Console(highlight=False, markup=False, emoji=False), report)
-    if len(report.leaks):
-        raise typer.Exit(1)
-
-
-def _leaks_as_json(report: Audit) -> str:
-    days = {name: report.leaks[name].dt.strftime("%Y-%m-%d") for name in ("cut", "row_session")}
-    tables = {"tested": report.tested, "leaks": report.leaks.assign(**days)}
-    content = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
-    return json.dumps({"cuts": [f"{cut:%Y-%m-%d}" for cut in report.cuts], **content}, indent=2)
-
-
-def _print_leaks(console: Console, report: Audit) -> None:
-    n_leaks = report.leaks["column"].str.split(".").str[0].value_counts()
-    tested = _table(
-        "Does anything know of the future?", left=("stage",), right=("columns", "values", "leaks")
-    )
-    for row in report.tested.itertuples():
-        leaky = n_leaks.get(row.stage, 0)
-        tested.add_row(row.stage, f"{row.n_columns:,}", f"{row.n_values:,}", f"{leaky:,}")
-    console.print()
-    console.print(tested)
-    console.print("Values up to a session, made anew without what came after it and with")
-    console.print("something else after it, at the close of:")
-    console.print(", ".join(f"{cut:%Y-%m-%d}" for cut in report.cuts))
-    if report.leaks.empty:
-        console.print("Nothing does.")
-        return
-    found = _table("Leaks", left=("how", "cut", "column"), right=("rows",))
-    found.columns[2].no_wrap, found.columns[2].overflow = False, "fold"
-    for row in report.leaks.itertuples():
-        found.add_row(row.how, f"{row.cut:%Y-%m-%d}", row.column, f"{row.n_rows:,}")
-    console.print()
-    console.print(found)
-    for how in report.leaks["how"].unique():
-        console.print(f"{how}: {HOWS[how]}")
 
 
 def _print_where_to_look(console: Console, settings: Settings) -> None:

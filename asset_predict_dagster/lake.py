@@ -204,8 +204,12 @@ class Lake:
         return f"{self.root}/{name}"
 
     def _no_version(self, name: str, version: int | None, error: Exception) -> TableError:
-        which = "" if version is None else f"version {version} of "
-        return TableError(f"{which}table '{name}' cannot be opened in {self.root}: {error}")
+        if version is None:
+            return TableError(f"table '{name}' cannot be opened in {self.root}: {error}")
+        return TableError(
+            f"version {version} of table '{name}' cannot be opened in {self.root}: it never was, or"
+            f" has been cleaned up; `asset-predict versions {name}` lists those there are"
+        )
 
     def _stored(self, table: Table, columns: Sequence[str], version: int | None = None) -> pa.Table:
         stored = self.delta(table.name, version)

@@ -4,6 +4,7 @@ import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -43,12 +44,10 @@ class Settings(BaseSettings):
     download: bool = Field(default=False, alias="ASSET_PREDICT_DOWNLOAD")
     """Fetch the files that the folder lacks from B3, before it is read."""
 
-    download_from: int = Field(default=2010, ge=1986, le=2100, alias="ASSET_PREDICT_DOWNLOAD_FROM")
-    """First year to fetch."""
+    download_from: int = Field(default=2010, ge=1995, le=2100, alias="ASSET_PREDICT_DOWNLOAD_FROM")
+    """First year to fetch; 1995 is the first one in R$ throughout."""
 
-    b3_archive: str = Field(
-        default=B3_ARCHIVE, pattern="^https?://", alias="ASSET_PREDICT_B3_ARCHIVE"
-    )
+    b3_archive: str = Field(default=B3_ARCHIVE, alias="ASSET_PREDICT_B3_ARCHIVE")
     """Address that the files are fetched from: B3's, or a mirror of it."""
 
     tickers: Names = Field(default=(), alias="ASSET_PREDICT_TICKERS")
@@ -73,7 +72,7 @@ class Settings(BaseSettings):
     max_rejected_share: float = Field(
         default=0.005, ge=0.0, le=1.0, alias="ASSET_PREDICT_MAX_REJECTED_SHARE"
     )
-    """Share of a file's records that may be impossible; with more, the file is refused whole."""
+    """Share of the records asked for that may be impossible; with more, a file is refused whole."""
 
     max_sessions_behind: int = Field(default=1, ge=0, alias="ASSET_PREDICT_MAX_SESSIONS_BEHIND")
     """Check: sessions by which the newest quote may lag behind B3's calendar."""
@@ -106,6 +105,9 @@ class Settings(BaseSettings):
     model_stale_after_days: int = Field(default=15, ge=1, alias="MODEL_STALE_AFTER_DAYS")
     """Days after its training from which a model counts as stale."""
 
+    keep_versions: int = Field(default=10, ge=1, alias="ASSET_PREDICT_KEEP_VERSIONS")
+    """Versions of each table that a clean-up keeps, beside those that models refer to."""
+
     @model_validator(mode="after")
     def _the_source_is_named(self) -> "Settings":
         if self.source == "cotahist" and self.cotahist_folder is None and not self.download:
@@ -121,6 +123,22 @@ class Settings(BaseSettings):
             raise ValueError(
                 "ASSET_PREDICT_SOURCE=duckdb needs ASSET_PREDICT_DUCKDB, the path of a database"
                 " with a table raw_quotes, or md:name"
+            )
+        # What may hold a secret is not repeated.
+        if "motherduck_token" in self.duckdb.lower():
+            raise ValueError(
+                "ASSET_PREDICT_DUCKDB holds a token: put it into MOTHERDUCK_TOKEN, which is shown"
+                " nowhere, and name the database alone, as md:name"
+            )
+        archive = urlsplit(self.b3_archive)
+        if (
+            archive.scheme not in ("http", "https")
+            or not archive.hostname
+            or "@" in self.b3_archive
+        ):
+            raise ValueError(
+                "ASSET_PREDICT_B3_ARCHIVE should be an address https://host/folder, without a user"
+                " or a password"
             )
         if self.duckdb.startswith("md:") and self.motherduck_token is None:
             raise ValueError(f"ASSET_PREDICT_DUCKDB={self.duckdb} needs MOTHERDUCK_TOKEN")

@@ -83,7 +83,6 @@ def test_what_the_caller_says_wins_over_the_environment(monkeypatch):
         ("SEED", "1.5", "valid integer"),
         ("DAILY_TASK_HOUR", "24", "less than or equal to 23"),
         ("MODEL_STALE_AFTER_DAYS", "0", "greater than or equal to 1"),
-        ("ASSET_PREDICT_B3_ARCHIVE", "ftp://elsewhere", "pattern"),
         ("ASSET_PREDICT_TICKERS", "PETR4,PETRO", "such as PETR4 were expected, not PETRO"),
         ("ASSET_PREDICT_ASSET_CLASSES", "etf,gold", "common, .* was expected, not gold"),
         ("ASSET_PREDICT_MAX_REJECTED_SHARE", "1.1", "less than or equal to 1"),
@@ -137,6 +136,25 @@ def test_a_source_says_what_it_needs(monkeypatch, variables, needs):
 def test_codes_are_taken_as_people_type_them(monkeypatch):
     monkeypatch.setenv("ASSET_PREDICT_TICKERS", "petr4, VALE3.SA,,PETR4")
     assert load_settings().tickers == ("PETR4", "VALE3")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ASSET_PREDICT_DUCKDB", "md:b3?motherduck_token=SECRET"),
+        ("ASSET_PREDICT_B3_ARCHIVE", "http://user:SECRET@elsewhere/files"),
+        ("ASSET_PREDICT_B3_ARCHIVE", "http://user:SEC/RET@elsewhere/SECRET"),
+        ("ASSET_PREDICT_B3_ARCHIVE", "ftp://user:SECRET@elsewhere"),
+        ("ASSET_PREDICT_B3_ARCHIVE", "elsewhere/SECRET"),
+    ],
+)
+def test_an_address_that_may_hold_a_secret_is_refused_without_being_repeated(
+    monkeypatch, name, value
+):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name) as refusal:
+        load_settings()
+    assert "SECRET" not in str(refusal.value)
 
 
 def test_a_token_is_not_shown(monkeypatch):

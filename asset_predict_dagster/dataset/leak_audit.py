@@ -112,7 +112,8 @@ def draw_sample(
     tickers = rows["ticker"].unique()
     if len(tickers) > MAX_TICKERS:
         rows = rows[rows["ticker"].isin(random.choice(tickers, MAX_TICKERS, replace=False))]
-    return rows.reset_index(drop=True), draw_cuts(rows, n_cuts, seed=seed)
+    # In a history too short for two stretches they are at least cut at other sessions.
+    return rows.reset_index(drop=True), draw_cuts(rows, n_cuts, seed=2 * seed + int(latest))
 
 
 def unequal_served_rows(

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +28,8 @@ class B3Archive:
     Attributes
     ----------
     address
-        The files are `{address}/COTAHIST_A2023.ZIP` and `{address}/COTAHIST_D26022024.ZIP`.
+        The files are `{address}/COTAHIST_A2023.ZIP` and `{address}/COTAHIST_D26022024.ZIP`. A
+        user and a password in it are not shown.
     first_year
         The first year to fetch.
     patience
@@ -37,7 +38,7 @@ class B3Archive:
         Waits so many seconds.
     """
 
-    address: str
+    address: str = field(repr=False)
     first_year: int
     patience: "Patience | None" = None
     sleep: Callable[[float], None] = time.sleep
@@ -55,13 +56,15 @@ class B3Archive:
         The daily files of the last ten sessions and the yearly file of the last finished year are
         asked for again, and replaced if B3 has corrected them. Other files of the folder are never
         touched, and what B3 has is never guessed: a file that is not there is told in a sentence,
-        as not published yet for the last two sessions, as a gap for older ones.
+        as not published yet for the last two sessions, as a gap for older ones. What comes is read
+        before it is put in its place: an answer that is cut off, or that holds quotes of other
+        days, is asked for again and never kept.
 
         Raises
         ------
         SourceDownError
-            If a file cannot be fetched. Those fetched whole before stay, and every other file of
-            the folder is as it was.
+            If a file cannot be fetched, or not as its name promises. Those fetched whole before
+            stay, and every other file of the folder is as it was.
         """
         # `requests` takes a tenth of a second, which those who do not download save.
         from asset_predict_dagster.market.b3_download import Downloads, Patience
@@ -74,7 +77,7 @@ class B3Archive:
                 visit.fetch_year(year)
                 visit.fetch_days(year)
             visit.fetch_corrections()
-        return visit.sentences(self.address)
+        return visit.sentences(downloads.address)
 
 
 class _Visit:

@@ -1,7 +1,8 @@
 """One file from an address into a folder: whole or not at all, and only if it is new.
 
 Redirects are followed on the same host only, and never from https to http: what answers for
-another host is no longer the archive that somebody chose to trust.
+another host is no longer the archive that somebody chose to trust. A user and a password in an
+address are told to its host and to nobody else.
 """
 
 import os
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError
@@ -25,6 +26,7 @@ from asset_predict_dagster.market.landing import (
     generated_on,
     partial_of,
     read_notes,
+    remove_partial,
     write_notes,
 )
 
@@ -68,20 +70,28 @@ class _SameHost(requests.Session):
         target = super().get_redirect_target(resp)
         if target is None:
             return None
-        here, there = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
+        try:
+            here, there = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
+            _ = there.port  # raises if it is none
+        except ValueError as error:
+            resp.close()
+            raise _LastingError(f"it redirects to what is no address ({error})") from error
         if here.hostname != there.hostname or (here.scheme, there.scheme) == ("https", "http"):
             resp.close()
-            raise _LastingError(f"it redirects to {there.geturl()}, which is not trusted")
+            raise _LastingError(f"it redirects to {shown(there.geturl())}, which is not trusted")
         return target
 
 
 class Downloads:
-    """Files of one address, landed in one folder; a context that keeps its connection open."""
+    """Files of one address, landed in one folder; a context that keeps its connection open.
+
+    `address` is fit to be shown: it holds no user and no password.
+    """
 
     def __init__(
         self, address: str, folder: Path, patience: Patience, sleep: Callable[[float], None]
     ) -> None:
-        self._address = address.rstrip("/")
+        self.address = shown(address).rstrip("/")
         self._folder = folder
         self._patience = patience
         self._sleep = sleep
@@ -92,6 +102,8 @@ class Downloads:
         )
         self._notes = read_notes(folder / NOTES)
         self._session = _SameHost()
+        # Apart from the address, which errors repeat: those of `requests` and its causes, too.
+        self._session.auth = _credentials(address)
         # Packed on the way, a body's length would not be the file's.
         self._session.headers.update(
             {"User-Agent": "asset-predict-dagster", "Accept-Encoding": "identity"}
@@ -119,7 +131,7 @@ class Downloads:
         SourceDownError
             If no attempt succeeded. The folder is as it was before.
         """
-        url = f"{self._address}/{name}"
+        url = f"{self.address}/{name}"
         retrying = Retrying(
             stop=stop_after_attempt(self._patience.attempts),
             wait=self._wait_s,
@@ -187,20 +199,23 @@ class Downloads:
     def _land(self, response: requests.Response, path: Path) -> Outcome:
         """Take the body, check it, and put it in its place in one step."""
         partial = partial_of(path)
+        landed = partial / path.name
         try:
-            with partial.open("wb") as file:
+            remove_partial(partial)
+            partial.mkdir()
+            with landed.open("wb") as file:
                 # urllib3 raises if fewer bytes come than Content-Length says.
                 for piece in response.iter_content(_PIECE_BYTES):
                     file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
-            check_landed(partial, path)
-            digest = digest_of(partial)
-            replaces = self._replaces(partial, digest, path)
+            check_landed(landed)
+            digest = digest_of(landed)
+            replaces = self._replaces(landed, digest, path)
             if replaces:
-                os.replace(partial, path)
+                os.replace(landed, path)
         finally:
-            partial.unlink(missing_ok=True)
+            remove_partial(partial)
         self._notes[path.name] = {
             "etag": response.headers.get("ETag"),
             "last_modified": response.headers.get("Last-Modified"),
@@ -209,16 +224,36 @@ class Downloads:
         write_notes(self._folder / NOTES, self._notes)
         return "fetched" if replaces else "unchanged"
 
-    def _replaces(self, partial: Path, digest: str, path: Path) -> bool:
+    def _replaces(self, landed: Path, digest: str, path: Path) -> bool:
         if not path.exists():
             return True
         old_digest = digest_of(path)
         if digest == old_digest:
             return False
-        old, new = generated_on(path), generated_on(partial)
+        old, new = generated_on(path), generated_on(landed)
         came_from_here = self._notes.get(path.name, {}).get("digest") == old_digest
         assert new is not None  # `check_landed` has read it
         return old is None or new > old or (new == old and came_from_here)
+
+
+def shown(address: str) -> str:
+    """An address without the user and the password that may stand before its host.
+
+    Examples
+    --------
+    >>> shown("https://user:password@host:8080/files")
+    'https://host:8080/files'
+    """
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _credentials(address: str) -> tuple[str, str] | None:
+    """The user and the password of an address; None if it names no user."""
+    parts = urlsplit(address)
+    if parts.username is None:
+        return None
+    return unquote(parts.username), unquote(parts.password or "")
 
 
 def _retry_after_s(response: requests.Response) -> float:

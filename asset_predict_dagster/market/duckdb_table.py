@@ -1,7 +1,8 @@
 """A table in DuckDB as a source: `raw_quotes` of a local database file, or of one in MotherDuck.
 
 Each calendar month is a batch, and its digest is reckoned inside DuckDB: a new session costs the
-reading of its month, and an unchanged history costs one query.
+reading of its month, and an unchanged history costs one query. A month that has lost sessions loses
+them in the lake as well; one that is gone altogether stays there.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ from asset_predict_dagster.tables import (
     ACTION_SOURCES,
     CORPORATE_ACTIONS,
     DAY,
+    INGESTED_FILES,
     NUMBER,
     RAW_QUOTES,
     TEXT,
@@ -88,13 +90,33 @@ class DuckDBTable:
 
     database: str
     token: SecretStr | str | None = field(default=None, repr=False)
-    origin: str = field(default=B3, init=False)
     _file: DuckDBDatabase = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         token = SecretStr(self.token) if isinstance(self.token, str) else self.token
         object.__setattr__(self, "token", token)
         object.__setattr__(self, "_file", DuckDBDatabase(self.database, token))
+
+    @property
+    def origin(self) -> str:
+        """Whose prices the table holds: what a table `ingested_files` beside it says, else B3's.
+
+        Raises
+        ------
+        MarketFileError
+            If they are of several origins; and as `batches`.
+        """
+        with self._file.connected() as connection:
+            if "origin" not in (self._columns_of(connection, INGESTED_FILES) or {}):
+                return B3
+            found = connection.execute("SELECT DISTINCT origin FROM ingested_files ORDER BY 1")
+            origins = [name for (name,) in found.fetchall() if name]
+        if len(origins) > 1:
+            raise MarketFileError(
+                f"{self.database}, ingested_files: prices of one origin were expected,"
+                f" {' and '.join(origins)} found; keep them in databases of their own"
+            )
+        return origins[0] if origins else B3
 
     def refresh(self, last: date) -> list[str]:
         """Nothing to do: whoever owns the table fills it."""

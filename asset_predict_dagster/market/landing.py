@@ -1,6 +1,7 @@
 """Files that land in a folder from elsewhere: are they whole, of which day, and where from.
 
-A file on its way is a dot-file `.NAME.PROCESS.partial`, which no reader of the folder looks at.
+A file on its way is a dot-file `.NAME.PROCESS.partial`, or lies under its final name in a folder
+called so, for the readers that go by a file's name. No reader of the landing folder looks there.
 """
 
 import contextlib
@@ -8,12 +9,14 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import zipfile
 import zlib
 from datetime import date
 from pathlib import Path
 
 from asset_predict_dagster.errors import MarketFileError
+from asset_predict_dagster.market.cotahist import SPOT, read_cotahist
 from asset_predict_dagster.market.cotahist_layout import ENCODING, HEADER_FIELDS, RECORD_LENGTH
 from asset_predict_dagster.market.cotahist_name import period_of
 
@@ -26,7 +29,7 @@ _HEADER = {field.name: field for field in HEADER_FIELDS}
 
 
 def partial_of(path: Path) -> Path:
-    """Where this process writes a file until it is whole."""
+    """Where this process writes a file until it is whole: a file or a folder of that name."""
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
@@ -47,7 +50,15 @@ def remove_partials(folder: Path) -> None:
         match = _PARTIAL.fullmatch(path.name)
         # A process with our number is long gone: we have only begun.
         if match and (int(match[1]) == os.getpid() or not _is_alive(int(match[1]))):
-            path.unlink(missing_ok=True)
+            remove_partial(path)
+
+
+def remove_partial(partial: Path) -> None:
+    """Remove what lies on its way, file or folder, if it is there."""
+    if partial.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        partial.unlink(missing_ok=True)
 
 
 def _is_alive(process: int) -> bool:
@@ -60,31 +71,40 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def check_landed(partial: Path, path: Path) -> None:
-    """Whether what came for `path` is what it should be: a ZIP of one sound file of its year.
+def check_landed(landed: Path) -> None:
+    """Whether what came is what its name promises: a whole file, of those days alone.
+
+    It is read as ingestion will read it: every record that the trailer counts, and every session
+    of the spot market.
+
+    Parameters
+    ----------
+    landed
+        What came, under its final name.
 
     Raises
     ------
     MarketFileError
         Saying what came instead.
     """
-    with partial.open("rb") as file:
+    with landed.open("rb") as file:
         start = file.read(200)
     if _WEB_PAGE.match(start):
         raise MarketFileError("a web page came instead of a ZIP, as when a portal is down")
     try:
-        with zipfile.ZipFile(partial) as archive:
-            members, damaged = archive.infolist(), archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise MarketFileError(f"what came is no sound ZIP ({error})") from error
-    if len(members) != 1 or damaged:
+        sessions = read_cotahist(landed, SPOT).records["session"].dt.date
+    except MarketFileError as error:
+        # Behind the semicolon stands what to do with a file in the folder, where this is not.
+        what, _, _ = str(error).removeprefix(str(landed)).rpartition(";")
+        raise MarketFileError(f"what came{what}") from error
+    period = period_of(landed)
+    elsewhere = sessions[~sessions.between(period.first, period.last)]
+    if len(elsewhere):
+        days = f"{period.first} to {period.last}" if period.first < period.last else period.first
         raise MarketFileError(
-            f"a ZIP of one sound file was expected, {len(members)} came, damaged: {damaged}"
+            f"quotes of {days} were expected, {len(elsewhere):,} of {len(sessions):,} that came are"
+            f" of other days, such as {elsewhere.iloc[0]}"
         )
-    expected = f"COTAHIST.{period_of(path).first.year:04d}"
-    name = _header(partial)[_HEADER["file_name"].span].rstrip()
-    if name != expected or generated_on(partial) is None:
-        raise MarketFileError(f"a file whose header says {expected} was expected, {name!r} came")
 
 
 def _header(path: Path) -> str:

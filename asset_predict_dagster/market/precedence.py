@@ -26,7 +26,7 @@ class Plan:
     pending
         The same table while it is being done: `speaks` is missing for the sessions that change.
     to_write
-        Columns file, session: the sessions that get the records of `file` anew.
+        Columns file, session, n_kept: the sessions that get the records of `file` anew.
     to_empty
         The sessions whose records go, as no file holds them now.
     """
@@ -67,7 +67,7 @@ def plan(
     candidates = joined(sessions.loc[can_speak, _COUNTED], read[_COUNTED])
     rank = files.assign(length=files["kind"].map(_LENGTH))[["file", "generated_on", "length"]]
     in_order = candidates.merge(rank, on="file").sort_values(["generated_on", "length", "file"])
-    speakers = in_order.drop_duplicates("session", keep="last")[_KEY]
+    speakers = in_order.drop_duplicates("session", keep="last")[_COUNTED]
 
     before = sessions.loc[is_settled & speaks, _KEY]
     to_write = speakers[~_is_among(speakers, before)].sort_values("session", ignore_index=True)

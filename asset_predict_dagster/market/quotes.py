@@ -16,12 +16,15 @@ from asset_predict_dagster.tables import OTHER_KINDS, QUOTES
 
 SPOT_MARKET = "010"
 
-STANDARD_LOT_SECTIONS = ("02", "05", "06", "07", "08", "12", "13", "14", "34", "35", "36", "58")
-"""BDI codes of papers that trade in standard lots: shares and units (02; under special situations
-05-08, and 58, in recovery abroad), real-estate and agricultural funds (12, 13), ETFs (14), BDRs
-(34-36). Left out are rights (10), subscription bonuses (22) and whatever is not a paper one can
-hold. Source: B3, record layout of the historical quotes, table of CODBDI; the real files of
-2003-2024."""
+STANDARD_LOT_SECTIONS = (
+    *("02", "05", "06", "07", "08", "09", "11", "58"),
+    *("12", "13", "14", "34", "35", "36"),
+)
+"""BDI codes of papers that trade in standard lots: shares and units (02; under sanctions, in
+recovery, administration or intervention 05-09 and 11; others 58, where GOLL4 traded in 2024),
+real-estate and agricultural funds (12, 13), ETFs (14), BDRs (34-36). Left out are rights (10),
+subscription bonuses (22) and whatever is not a paper one can hold. Source: B3, record layout of the
+historical quotes, table of CODBDI; the real files of 2003-2024."""
 
 _PRICES = ("open", "high", "low", "average", "close", "best_bid", "best_ask")
 _ADJUSTED = ("open", "high", "low", "close")

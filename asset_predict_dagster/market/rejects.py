@@ -17,6 +17,8 @@ from asset_predict_dagster.tables import RAW_QUOTES, REJECTED_RECORDS
 
 _B3_NAMES = {field.name: field.b3_name for field in FIELDS}
 _PRICES = ("open", "high", "low", "average", "close")
+_ROUNDING = 0.001
+_CENTAVO = 0.01
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,16 @@ def _rules(records: pd.DataFrame, delivery: Delivery) -> Iterator[Rule]:
     yield Rule("session", ~is_traded_on(session), "B3 did not trade on that day")
     is_outside = (session < pd.Timestamp(delivery.first)) | (session > pd.Timestamp(delivery.last))
     yield Rule("session", is_outside, "the name of the file promises other days")
+    is_ahead = session > pd.Timestamp(delivery.generated_on)
+    yield Rule("session", is_ahead, f"the file was made on {delivery.generated_on}, before that")
+    yield Rule("currency", records["currency"] != "R$", "B3 quotes in R$")
     yield Rule(
         "quotation_factor", ~(records["quotation_factor"] >= 1), "a price is of one paper or more"
     )
     for price in _PRICES:
         is_silent = records[price].isna() if price == "average" else False
-        yield Rule(price, ~((records[price] > 0) | is_silent), "a price is above zero")
+        is_price = (records[price] > 0) & (records[price] < np.inf)
+        yield Rule(price, ~(is_price | is_silent), "a price is above zero")
     yield Rule("low", records["low"] > records["high"], "the lowest price is above the highest")
     for price in ("open", "average", "close"):
         is_out = (records[price] < records["low"]) | (records[price] > records["high"])
@@ -81,24 +87,26 @@ def _rules(records: pd.DataFrame, delivery: Delivery) -> Iterator[Rule]:
     yield Rule("trades", (records["trades"] == 0) & has_volume, "there is volume without a trade")
     yield Rule("trades", records["trades"] < 0, "a count is not below zero")
     yield Rule("quantity", ~(records["quantity"] > 0), "there is a price, and nothing was traded")
-    # A single share of a tenth of a centavo, per thousand of them, is worth nothing B3 can write.
-    at_least = records["quantity"] * records["low"] / records["quotation_factor"]
-    is_free = ~has_volume & (at_least >= 0.01)
-    yield Rule("volume_brl", is_free | ~(records["volume_brl"] >= 0), "papers traded for nothing")
+    # Nobody paid less than the lowest price, nor more than the highest. B3 rounds to centavos.
+    lots = records["quantity"] / records["quotation_factor"]
+    is_less = records["volume_brl"] < lots * records["low"] * (1 - _ROUNDING) - _CENTAVO
+    is_more = records["volume_brl"] > lots * records["high"] * (1 + _ROUNDING) + _CENTAVO
+    yield Rule("volume_brl", ~(records["volume_brl"] >= 0), "a value is not below zero")
+    yield Rule("volume_brl", is_less, "that is less than all papers at the lowest price")
+    yield Rule("volume_brl", is_more, "that is more than all papers at the highest price")
     yield from _repeats(records)
 
 
 def _repeats(records: pd.DataFrame) -> Iterator[Rule]:
     key = list(RAW_QUOTES.key)
-    is_repeated = records.duplicated(key, keep=False)
     content = [name for name in records.columns if name != "line"]
-    repeated = records[is_repeated]
-    is_copy = np.zeros(len(records), dtype=bool)
-    disagrees = np.zeros(len(records), dtype=bool)
-    for _, same in repeated.groupby(key, dropna=False, sort=False):
-        if same.duplicated(content, keep="first").sum() == len(same) - 1:
-            is_copy[same.index[1:]] = True
-        else:
-            disagrees[same.index] = True
-    yield Rule("ticker", pd.Series(is_copy), "it repeats an earlier record")
-    yield Rule("ticker", pd.Series(disagrees), "another record of the same key says otherwise")
+    repeated = records[records.duplicated(key, keep=False)]
+    n_of_key = repeated.groupby(key, dropna=False)["line"].transform("size")
+    n_alike = repeated.groupby(content, dropna=False)["line"].transform("size")
+    is_alike = n_of_key == n_alike
+    is_copy = is_alike & repeated.duplicated(content, keep="first")
+    for rows, reason in (
+        (is_copy, "it repeats an earlier record"),
+        (~is_alike, "another record of the same key says otherwise"),
+    ):
+        yield Rule("ticker", rows.reindex(records.index, fill_value=False), reason)

@@ -7,7 +7,7 @@ at, since a true crash or a suspended paper looks like an error.
 import dagster as dg
 import pandas as pd
 
-from asset_predict_dagster.market.accounting import unbalanced
+from asset_predict_dagster.market.accounting import account, unbalanced
 from asset_predict_dagster.market.quality import (
     copied_sessions,
     holes,
@@ -48,16 +48,15 @@ def every_record_is_accounted_for(
 ) -> dg.AssetCheckResult:
     """Records in = quotes + left out by a rule + rejected, for every file and every session."""
     tables = lake.open()
-    return verdict(
-        unbalanced(
-            tables.read(INGESTED_FILES),
-            tables.read(INGESTED_SESSIONS),
-            tables.read(REJECTED_RECORDS),
-            tables.read(RAW_QUOTES),
-            quotes,
-            clock.last_session(),
-        )
+    records = (
+        *(tables.read(table) for table in (INGESTED_FILES, INGESTED_SESSIONS, REJECTED_RECORDS)),
+        tables.read(RAW_QUOTES),
+        quotes,
+        clock.last_session(),
     )
+    result = verdict(unbalanced(*records))
+    table = account(*records).to_markdown(index=False)
+    return result._replace(metadata={**result.metadata, "account": dg.MetadataValue.md(table)})
 
 
 @dg.asset_check(asset="quotes", blocking=True)

@@ -22,15 +22,24 @@ from asset_predict_dagster.tables import (
 
 OWNERS = ["team:market-data"]
 
+INGESTION_POOL = "ingestion"
+"""Dagster pool of the step that writes raw tables: queued runs take their turn."""
+
 
 def _spec(table: Table, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
-        table.name, description=description, kinds={"deltalake", "numpy"}, owners=OWNERS
+        table.name,
+        description=description,
+        kinds={"deltalake", "numpy"},
+        owners=OWNERS,
+        skippable=True,
     )
 
 
 @dg.multi_asset(
     group_name="raw",
+    can_subset=True,
+    pool=INGESTION_POOL,
     specs=[
         _spec(
             RAW_QUOTES,
@@ -53,19 +62,22 @@ def market_records(
     clock: Clock,
     thresholds: Thresholds,
 ):
-    """Read what is new or changed since the last time."""
+    """Read what is new or changed since the last time; one look fills all four tables."""
     for sentence in market.refresh(clock.last_session()):
         context.log.info(sentence)
-    ingestion = ingest(lake.open(), market, thresholds.max_rejected_share, context.log.info)
+    ingestion = ingest(
+        lake.open(), market, thresholds.max_rejected_share, context.log.info, clock.now().date()
+    )
     return tuple(
         dg.MaterializeResult(table.name, metadata=_metadata(table, ingestion, lake))
         for table in (RAW_QUOTES, INGESTED_FILES, INGESTED_SESSIONS, REJECTED_RECORDS)
+        if dg.AssetKey(table.name) in context.selected_asset_keys
     )
 
 
 def _metadata(table: Table, ingestion: Ingestion, lake: LakeTables) -> dict:
     new = {
-        RAW_QUOTES.name: ingestion.new_records,
+        RAW_QUOTES.name: ingestion.newest,
         INGESTED_FILES.name: ingestion.new_files,
         REJECTED_RECORDS.name: ingestion.new_rejects,
     }.get(table.name)
@@ -74,7 +86,7 @@ def _metadata(table: Table, ingestion: Ingestion, lake: LakeTables) -> dict:
     if table is RAW_QUOTES:
         metadata["new_files"] = len(ingestion.new_files)
         metadata["files_known_already"] = ingestion.n_known
-        metadata["records_written"] = len(ingestion.new_records)
+        metadata["records_written"] = ingestion.n_new_records
         metadata["records_rejected"] = len(ingestion.new_rejects)
     return metadata
 

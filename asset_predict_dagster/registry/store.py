@@ -5,11 +5,6 @@ bundles comes from settings, so a data folder can be moved. Aliases: `challenger
 trained last, `champion` the one that serves.
 """
 
-import logging
-import os
-import tempfile
-import warnings
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +12,10 @@ from typing import Any
 
 from asset_predict_dagster.errors import NoChampionError, RegistryError
 from asset_predict_dagster.models.training import TrainedModel
+from asset_predict_dagster.registry.mlflow_database import ARTIFACTS, open_client
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _EXPERIMENT = "asset_predict"
-_ARTIFACTS = "bundles:/"
-"""Where MLflow believes artefacts to be: no path, for it would keep an absolute one."""
 
 
 @dataclass(frozen=True)
@@ -171,54 +165,14 @@ class Registry:
             raise
 
     def _client(self):
-        mlflow = _mlflow()
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        if not self.database.exists():
-            _create_database(self.database)
-        address = f"sqlite:///{self.database.resolve()}"
-        return mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
+        return open_client(self.database)
 
     def _experiment(self) -> str:
         client = self._client()
         found = client.get_experiment_by_name(_EXPERIMENT)
         if found is not None:
             return found.experiment_id
-        return client.create_experiment(_EXPERIMENT, artifact_location=_ARTIFACTS)
-
-
-def _mlflow() -> Any:
-    """MLflow, imported when it is first needed: it takes seconds.
-
-    It calls home unless told not to before, and its store maps a relation in a way that
-    SQLAlchemy 2.1 deprecates.
-    """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The ``noload`` loader strategy")
-        import mlflow
-        import mlflow.store.tracking.sqlalchemy_store
-    return mlflow
-
-
-def _create_database(database: Path) -> None:
-    """Make MLflow's schema beside and put it in place in one step: fresh stores race."""
-    try:
-        database.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RegistryError(
-            f"the registry {database} cannot be written: {error.strerror}; point"
-            " ASSET_PREDICT_DATA at a folder that can"
-        ) from error
-    with tempfile.TemporaryDirectory(prefix=".creating-", dir=database.parent) as beside:
-        fresh = Path(beside) / database.name
-        # Without artefacts of its own a store would note the absolute path of the working folder.
-        store = _mlflow().store.tracking.sqlalchemy_store.SqlAlchemyStore(
-            f"sqlite:///{fresh.resolve()}", _ARTIFACTS
-        )
-        store.engine.dispose()
-        with suppress(FileExistsError):  # another process was faster, and its database is as good
-            os.link(fresh, database)
+        return client.create_experiment(_EXPERIMENT, artifact_location=ARTIFACTS)
 
 
 def _log_training(client: Any, run_id: str, trained: TrainedModel) -> None:

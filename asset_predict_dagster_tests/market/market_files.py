@@ -23,6 +23,7 @@ def record(day: int, close: float, ticker: str = "ZZAA3", market_type: str = SPO
         "ticker": ticker,
         "market_type": market_type,
         "forward_days": None,
+        "currency": "R$",
         **dict.fromkeys(("open", "high", "low", "average", "close"), close),
         "trades": 1,
         "quantity": 100,

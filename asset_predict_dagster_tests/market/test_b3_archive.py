@@ -9,7 +9,9 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -62,6 +64,7 @@ class FakeArchive:
         self.troubles: list[Reply] = []
         self.requests: list[str] = []
         self.conditions: list[str | None] = []
+        self.credentials: list[str | None] = []
         self.is_closing = Event()
         archive = self
 
@@ -70,6 +73,7 @@ class FakeArchive:
                 name = self.path.rpartition("/")[2]
                 archive.requests.append(name)
                 archive.conditions.append(self.headers["If-None-Match"])
+                archive.credentials.append(self.headers["Authorization"])
                 self._send(archive.reply_to(name, self.headers["If-None-Match"]))
 
             def _send(self, reply: Reply) -> None:
@@ -504,6 +508,14 @@ def zipped(**members: bytes) -> bytes:
     return packed.getvalue()
 
 
+def without_line(line: int, content: bytes) -> bytes:
+    """The same market file in a sound ZIP, one line of its text lost."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        lines = archive.read(archive.infolist()[0]).splitlines(keepends=True)
+    del lines[line]
+    return zipped(a=b"".join(lines))
+
+
 def damaged(content: bytes) -> bytes:
     """With one byte of the packed data changed."""
     at = len(content) // 2
@@ -515,24 +527,124 @@ def damaged(content: bytes) -> bytes:
     [
         (b"<!DOCTYPE html><html>in maintenance</html>", "a web page came instead of a ZIP"),
         (b"\n<HTML>in maintenance</HTML>", "a web page came instead of a ZIP"),
-        (b"", "no sound ZIP"),
-        (b"PK\x03\x04 and nothing more", "no sound ZIP"),
-        (zipped(), "a ZIP of one sound file was expected, 0 came"),
-        (zipped(a=b"1", b=b"2"), "a ZIP of one sound file was expected, 2 came"),
-        (zipped(a=b"Hello"), "header says COTAHIST.2024 was expected, 'llo' came"),
+        (b"", "what came is no readable ZIP"),
+        (b"PK\x03\x04 and nothing more", "what came is no readable ZIP"),
+        (zipped(), r"what came: a ZIP with one file was expected but 0 were found \(none\); every"),
+        (zipped(a=b"1", b=b"2"), r"one file was expected but 2 were found \(a, b\); every"),
+        (
+            zipped(a=b"Hello"),
+            "what came, line 1: a header '00COTAHIST' .* 'Hello' was found; every",
+        ),
         (
             file_of("COTAHIST_A2023.ZIP", date(2023, 12, 28)),
-            "header says COTAHIST.2024 was expected, 'COTAHIST.2023' came",
+            "asks for 'COTAHIST.2024' in the header, 'COTAHIST.2023' found; every",
         ),
-        (damaged(file_of(daily(ASH_WEDNESDAY), ASH_WEDNESDAY)), "no sound ZIP"),
-        (zipped(a=b"Hello").replace(b"Hello", b"Hallo"), "1 came, damaged: a"),
+        (damaged(file_of(daily(ASH_WEDNESDAY), ASH_WEDNESDAY)), "what came is a damaged ZIP"),
+        (zipped(a=b"Hello").replace(b"Hello", b"Hallo"), "its checksum is .* was promised; every"),
+        # Sound to look at: the header names the right year.
+        (
+            file_of(daily(FRIDAY_BEFORE), FRIDAY_BEFORE),
+            "quotes of 2024-02-14 were expected, 1 of 1 that came are of other days,"
+            " such as 2024-02-09; every",
+        ),
+        (
+            file_of("COTAHIST_A2024.ZIP", ASH_WEDNESDAY, n_quotes=3),
+            "3 of 3 that came are of other days, such as 2024-01-02; every",
+        ),
+        (
+            without_line(1, file_of(daily(ASH_WEDNESDAY), ASH_WEDNESDAY, n_quotes=3)),
+            "what came, line 4: the trailer promises 5 records but the file has 4; every",
+        ),
+        (
+            without_line(-1, file_of(daily(ASH_WEDNESDAY), ASH_WEDNESDAY, n_quotes=3)),
+            "what came, line 4: the last record must be a trailer .*, another was found; every",
+        ),
     ],
 )
 def test_what_is_no_market_file_never_lands(b3, complete, folder, one_day, body, message):
     b3.troubles = [Reply(200, {}, body)] * 5
-    with pytest.raises(SourceDownError, match=message):
+    with pytest.raises(SourceDownError, match=message) as caught:
+        complete()
+    assert "5 of 5 attempts" in str(caught.value)
+    assert ".partial" not in str(caught.value)
+    assert names_in(folder) == ["COTAHIST_A2024.ZIP"]
+
+
+def test_a_year_with_quotes_of_another_never_lands(b3, complete, folder):
+    packed = BytesIO(file_of("COTAHIST_A2024.ZIP", date(2024, 2, 8), n_quotes=40))
+    with zipfile.ZipFile(packed) as archive:
+        text = archive.read(archive.infolist()[0])
+    stray = text.replace(b"0120240102", b"0120230102", 1)
+    b3.troubles = [Reply(200, {}, zipped(a=stray))] * 5
+    expected = (
+        "quotes of 2024-01-01 to 2024-12-31 were expected, 1 of 40 that came are of other"
+        " days, such as 2023-01-02"
+    )
+    with pytest.raises(SourceDownError, match=expected):
+        complete()
+    assert names_in(folder) == []
+
+
+def test_an_answer_that_holds_another_day_is_asked_for_again(b3, complete, folder, waits, one_day):
+    b3.troubles = [Reply(200, {}, file_of(daily(FRIDAY_BEFORE), FRIDAY_BEFORE))]
+    complete()
+    assert len(waits) == 1
+    assert (folder / one_day).read_bytes() == b3.files[one_day]
+
+
+def test_a_correction_that_is_cut_off_leaves_the_file_that_was_there(b3, complete, folder, one_day):
+    complete()
+    whole = file_of(one_day, ASH_WEDNESDAY, n_quotes=3)
+    b3.troubles = [Reply(200, {}, without_line(2, whole))] * 5
+    with pytest.raises(SourceDownError, match="the trailer promises 5 records"):
+        complete()
+    assert (folder / one_day).read_bytes() == b3.files[one_day]
+    b3.files[one_day] = whole
+    assert complete() == [f"B3 has corrected {one_day}: fetched again."]
+
+
+# An address with a password in it
+
+
+SECRETS = ("carlos", "S3%40cret", "S3@cret")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        None,
+        Reply(403),
+        Reply(302, {"Location": "http://carlos:S3%40cret@elsewhere/"}),
+        Reply(302, {"Location": "http://127.0.0.1:99999999/"}),  # no address at all
+    ],
+)
+def test_a_password_is_told_to_its_host_and_shown_to_nobody(b3, folder, one_day, reply):
+    b3.troubles = [reply] if reply else []
+    address = b3.address.replace("http://", "http://carlos:S3%40cret@")
+    archive = B3Archive(address, 2024, Patience(read_timeout_s=5.0), sleep=lambda _: None)
+    try:
+        texts = archive.complete(folder, ASH_WEDNESDAY)
+        assert texts == [f"Fetched {one_day} from {b3.address}."]
+    except SourceDownError as error:
+        assert reply is not None
+        texts = ["".join(traceback.format_exception(error))]
+        assert f"{b3.address}/{one_day} could not be fetched" in texts[0]
+    told = "".join([*texts, repr(archive)])
+    assert [secret for secret in SECRETS if secret in told] == []
+    assert b3.credentials == ["Basic " + b64encode(b"carlos:S3@cret").decode()]
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:99999999/", "http://[127.0.0.1/"])
+def test_a_redirect_to_what_is_no_address_is_told(b3, complete, folder, one_day, target):
+    b3.troubles = [Reply(302, {"Location": target})]
+    with pytest.raises(SourceDownError, match="it redirects to what is no address"):
         complete()
     assert names_in(folder) == ["COTAHIST_A2024.ZIP"]
+
+
+def test_without_a_user_in_the_address_nobody_is_named(b3, complete, one_day):
+    complete()
+    assert b3.credentials == [None]
 
 
 def test_a_redirect_on_the_same_host_is_followed(b3, complete, folder, one_day):
@@ -569,7 +681,7 @@ def test_a_killed_download_leaves_a_partial_that_the_next_one_removes(
     child = subprocess.Popen([sys.executable, "-c", DOWNLOAD, b3.address, str(folder)])
     partial = folder / f".{one_day}.{child.pid}.partial"
     for _ in range(1000):
-        if partial.exists():
+        if (partial / one_day).exists():
             break
         time.sleep(0.02)
     child.kill()
@@ -582,7 +694,8 @@ def test_a_killed_download_leaves_a_partial_that_the_next_one_removes(
 def test_the_partial_of_a_living_process_is_left_alone(complete, folder, one_day):
     parents = f".{one_day}.{os.getppid()}.partial"
     of_an_earlier_one_with_our_number = f".COTAHIST_A2023.ZIP.{os.getpid()}.partial"
-    for name in (parents, of_an_earlier_one_with_our_number):
-        (folder / name).write_bytes(b"PK")
+    (folder / parents).mkdir()
+    (folder / parents / one_day).write_bytes(b"PK")
+    (folder / of_an_earlier_one_with_our_number).write_bytes(b"PK")
     complete()
     assert names_in(folder) == [parents, "COTAHIST_A2024.ZIP", one_day]

@@ -13,10 +13,14 @@ import pandas as pd
 import pytest
 
 from asset_predict_dagster.errors import MarketFileError
+from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.cotahist import read_cotahist
+from asset_predict_dagster.market.cotahist_folder import CotahistFolder
 from asset_predict_dagster.market.cotahist_layout import FIELDS, Field
 from asset_predict_dagster.market.cotahist_writer import write_cotahist
-from asset_predict_dagster.market.quotes import clean_quotes
+from asset_predict_dagster.market.ingestion import ingest
+from asset_predict_dagster.market.quotes import STANDARD_LOT_SECTIONS, clean_quotes
+from asset_predict_dagster.tables import RAW_QUOTES
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 REAL = SHARED / "cotahist_real"
@@ -101,6 +105,38 @@ def test_the_file_of_2021_counts_what_is_not_spot_and_holds_no_unknown_market():
 def test_the_block_trades_of_2024_are_a_market_that_is_known():
     blocks = read_cotahist(REAL / "COTAHIST_D08112024.ZIP", markets=["021"]).records
     assert blocks["ticker"].tolist() == ["LREN3Q", "TOTS3Q", "FLRY3Q"]
+
+
+@pytest.mark.parametrize("name", N_QUOTES)
+def test_through_ingestion_to_quotes_nothing_is_lost_and_prices_are_per_share(name, tmp_path):
+    """Counts per section, first word of ESPECI and ticker, and each price, against the oracle."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    shutil.copy(REAL / name, folder)
+    lake = Lake(tmp_path / "lake")
+    assert len(ingest(lake, CotahistFolder(folder)).new_rejects) == 0
+    quotes = clean_quotes(lake.read(RAW_QUOTES), date(2100, 1, 1))
+    expected = pd.read_parquet((EXPECTED / name).with_suffix(".parquet"))
+    expected = expected.assign(
+        factor=expected["FATCOT"].astype("int64"),
+        ticker=expected["CODNEG"].str.rstrip(),
+        session=pd.to_datetime(expected["DATA"]).astype("datetime64[us]"),
+    )
+    is_spot = expected["TPMERC"].astype("int64") == 10
+    held = expected[is_spot & expected["CODBDI"].isin(STANDARD_LOT_SECTIONS)]
+    assert len(held) > 100
+    for ours, b3s in (("bdi_code", "CODBDI"), ("ticker", "ticker")):
+        assert quotes[ours].value_counts().to_dict() == held[b3s].value_counts().to_dict()
+    kinds = held["ESPECI"].str.split().str[0].value_counts().to_dict()
+    assert quotes["specification"].str.split().str[0].value_counts().to_dict() == kinds
+    both = quotes.merge(held, on=["ticker", "session"], validate="one_to_one")
+    for ours, b3s in (
+        ("open", "PREABE"),
+        ("high", "PREMAX"),
+        ("low", "PREMIN"),
+        ("close", "PREULT"),
+    ):
+        assert (both[ours] - both[b3s].astype("float64") / both["factor"]).abs().max() < 1e-9
 
 
 def test_in_2003_most_papers_are_quoted_per_thousand_and_quotes_are_per_share():

@@ -84,6 +84,27 @@ def test_each_calendar_month_is_a_batch_generated_on_its_last_session(path):
     assert (table.origin, table.refresh(date(2024, 2, 9))) == ("B3", [])
 
 
+def log_of(path: Path, *origins: str) -> None:
+    """A table `ingested_files` beside the records, as a published warehouse has one."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE ingested_files (file VARCHAR, origin VARCHAR)")
+        for place, origin in enumerate(origins):
+            connection.execute("INSERT INTO ingested_files VALUES (?, ?)", [str(place), origin])
+
+
+def test_prices_are_of_whom_the_log_beside_them_says(path):
+    table = fill(path, row("2024-01-31"))
+    log_of(path, "a simulated market", "a simulated market")
+    assert table.origin == "a simulated market"
+
+
+def test_prices_of_two_origins_in_one_database_are_refused(path):
+    table = fill(path, row("2024-01-31"))
+    log_of(path, "B3", "a simulated market")
+    with pytest.raises(MarketFileError, match="B3 and a simulated market found"):
+        table.origin  # noqa: B018
+
+
 def test_a_new_session_changes_the_digest_of_its_month_alone(path):
     before = digests(fill(path, row("2024-01-31"), row("2024-02-08")))
     after = digests(fill(path, row("2024-01-31"), row("2024-02-08"), row("2024-02-09")))

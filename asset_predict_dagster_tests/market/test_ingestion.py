@@ -1,5 +1,6 @@
 """What the lake holds depends on which files the folder has, and on nothing that came before."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asset_predict_dagster.errors import MarketFileError, SettingsError
+from asset_predict_dagster.errors import MarketFileError, SettingsError, TableError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.cotahist import read_cotahist
 from asset_predict_dagster.market.cotahist_folder import CotahistFolder
@@ -20,6 +21,7 @@ from asset_predict_dagster.tables import (
     INGESTED_SESSIONS,
     RAW_QUOTES,
     REJECTED_RECORDS,
+    Table,
 )
 from asset_predict_dagster_tests.market.market_files import put, record
 
@@ -75,7 +77,7 @@ def test_what_was_read_of_each_file_is_logged(lake, folder):
         made_on=date(2019, 1, 5),
     )
     ingestion = ingest(lake, CotahistFolder(folder))
-    assert (len(ingestion.new_files), ingestion.n_known, len(ingestion.new_records)) == (1, 0, 2)
+    assert (len(ingestion.new_files), ingestion.n_known, ingestion.n_new_records) == (1, 0, 2)
     log = lake.read(INGESTED_FILES)
     assert broken_promises(INGESTED_FILES, log).empty
     [entry] = log.drop(columns=["digest", "origin"]).to_dict("records")
@@ -103,7 +105,7 @@ def test_other_markets_are_left_in_the_file_unless_asked_for(lake, folder):
 
 def test_files_without_a_record_of_the_market_make_tables_without_rows(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 0.5, "ZZAAA10", CALL)])
-    assert len(ingest(lake, CotahistFolder(folder)).new_records) == 0
+    assert ingest(lake, CotahistFolder(folder)).n_new_records == 0
     assert lake.read(RAW_QUOTES).empty
     assert lake.read(INGESTED_FILES)["n_kept"].tolist() == [0]
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 10.0)])
@@ -202,7 +204,7 @@ def test_the_same_files_again_change_nothing(lake, folder):
     ingest(lake, CotahistFolder(folder))
     before = versions(lake)
     again = ingest(lake, CotahistFolder(folder))
-    assert (len(again.new_files), again.n_known, len(again.new_records)) == (0, 2, 0)
+    assert (len(again.new_files), again.n_known, again.n_new_records) == (0, 2, 0)
     assert versions(lake) == before
 
 
@@ -212,7 +214,7 @@ def test_a_new_file_is_read_and_the_known_ones_are_not(lake, folder):
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)])
     ingestion = ingest(lake, CotahistFolder(folder))
     assert ingestion.new_files["file"].tolist() == ["COTAHIST_D03012019.TXT"]
-    assert (ingestion.n_known, len(ingestion.new_records)) == (1, 1)
+    assert (ingestion.n_known, ingestion.n_new_records) == (1, 1)
     assert closes_in(lake) == {(2, "ZZAA3"): 10.0, (3, "ZZAA3"): 11.0}
 
 
@@ -222,7 +224,7 @@ def test_a_corrected_file_replaces_its_records(lake, folder):
     ingest(lake, CotahistFolder(folder))
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.5)])
     ingestion = ingest(lake, CotahistFolder(folder))
-    assert (len(ingestion.new_files), ingestion.n_known, len(ingestion.new_records)) == (1, 1, 1)
+    assert (len(ingestion.new_files), ingestion.n_known, ingestion.n_new_records) == (1, 1, 1)
     assert closes_in(lake) == {(2, "ZZAA3"): 10.5, (3, "ZZAA3"): 11.0}
     assert len(lake.read(INGESTED_FILES)) == 2
 
@@ -399,7 +401,76 @@ class DyingLake(Lake):
         self._left -= 1
 
 
-@pytest.mark.parametrize("n_writes", range(6))
+class DisturbedLake(Lake):
+    """A lake in which something happens just before a table is written, once."""
+
+    def __init__(self, root: str, table: Table, happens: Callable[[], object]):
+        super().__init__(root)
+        self._table, self._happens = table, [happens]
+
+    def write(self, table: Table, *args, **options):
+        if table is self._table and self._happens:
+            self._happens.pop()()
+        return super().write(table, *args, **options)
+
+
+def test_a_run_whose_records_another_one_wrote_over_does_not_sign(lake, folder):
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
+    ingest(lake, CotahistFolder(folder))
+    stale = lake.read(RAW_QUOTES)
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 20.0)])
+    disturbed = DisturbedLake(
+        lake.root, REJECTED_RECORDS, lambda: lake.replace_sessions(RAW_QUOTES, stale)
+    )
+    with pytest.raises(TableError, match=r"'raw_quotes' is at version .* another run ingests"):
+        ingest(disturbed, CotahistFolder(folder))
+    assert closes_in(lake) == {(2, "ZZAA3"): 10.0}
+    ingest(lake, CotahistFolder(folder))
+    assert closes_in(lake) == {(2, "ZZAA3"): 20.0}
+
+
+def test_a_run_that_was_overtaken_by_a_whole_one_does_not_sign(lake, folder):
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
+
+    def overtake():
+        put(folder, "COTAHIST_D02012019.TXT", [record(2, 20.0)])
+        ingest(lake, CotahistFolder(folder))
+
+    with pytest.raises(TableError, match="another run ingests at this moment"):
+        ingest(DisturbedLake(lake.root, INGESTED_SESSIONS, overtake), CotahistFolder(folder))
+    ingest(lake, CotahistFolder(folder))
+    assert closes_in(lake) == {(2, "ZZAA3"): 20.0}
+
+
+def test_a_file_that_changes_while_it_is_read_is_said_so(lake, folder):
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
+    more = [record(2, 10.0), record(2, 5.0, "ZZAB3")]
+    disturbed = DisturbedLake(
+        lake.root, INGESTED_FILES, lambda: put(folder, "COTAHIST_D02012019.TXT", more)
+    )
+    with pytest.raises(MarketFileError, match="was changed while it was read; run again"):
+        ingest(disturbed, CotahistFolder(folder))
+    ingest(lake, CotahistFolder(folder))
+    assert closes_in(lake) == {(2, "ZZAA3"): 10.0, (2, "ZZAB3"): 5.0}
+
+
+def test_a_file_made_in_the_future_would_speak_for_ever_and_is_refused(lake, folder):
+    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)], made_on=date(2999, 1, 1))
+    with pytest.raises(MarketFileError, match="made on 2999-01-01, it says, and today is 2019-01"):
+        ingest(lake, CotahistFolder(folder), today=date(2019, 1, 3))
+    assert versions(lake) == (None, None)
+
+
+def test_sessions_that_go_are_told(lake, folder):
+    put(folder, "COTAHIST_M012019.TXT", [record(2, 10.0), record(3, 11.0), record(4, 12.0)])
+    ingest(lake, CotahistFolder(folder))
+    put(folder, "COTAHIST_M012019.TXT", [record(3, 11.0)])
+    told: list[str] = []
+    ingest(lake, CotahistFolder(folder), report=told.append)
+    assert told[-1] == "2 sessions are in no batch any more and go: 2019-01-02 to 2019-01-04"
+
+
+@pytest.mark.parametrize("n_writes", range(8))
 def test_a_session_that_was_to_go_back_to_an_older_file_does_so_after_a_kill(
     lake, folder, n_writes
 ):

@@ -19,7 +19,8 @@ GOOD = record(2, 10.0) | {"low": 9.0, "high": 11.0}
 def delivered(records: list[dict], **more) -> Delivery:
     table = frame(records).drop(columns="record_type")
     table["line"] = range(2, len(table) + 2)
-    return Delivery("daily", date(2019, 1, 2), len(records), 0, table, **more)
+    made_on = more.pop("made_on", date(2019, 1, 2))
+    return Delivery("daily", made_on, len(records), 0, table, **more)
 
 
 def reasons(records: list[dict], **more) -> list[tuple[int, str, str]]:
@@ -50,7 +51,12 @@ def test_a_good_record_is_sound():
         ({"average": 11.01}, "PREMED", "it is not between the lowest and the highest price"),
         ({"trades": 0}, "TOTNEG", "there is volume without a trade"),
         ({"quantity": 0}, "QUATOT", "there is a price, and nothing was traded"),
-        ({"volume_brl": 0.0}, "VOLTOT", "papers traded for nothing"),
+        ({"volume_brl": 0.0}, "VOLTOT", "that is less than all papers at the lowest price"),
+        ({"volume_brl": 100_000.0}, "VOLTOT", "that is more than all papers at the highest price"),
+        ({"quantity": 100_000}, "VOLTOT", "that is less than all papers at the lowest price"),
+        ({"quotation_factor": 1000}, "VOLTOT", "that is more than all papers at the highest price"),
+        ({"currency": "US$"}, "MODREF", "B3 quotes in R$"),
+        ({"session": date(2019, 1, 3)}, "DATA", "the file was made on 2019-01-02, before that"),
     ],
 )
 def test_a_record_that_cannot_be_true_is_rejected(change, field, reason):
@@ -66,7 +72,7 @@ def test_a_share_worth_less_than_half_a_centavo_has_no_volume_in_centavos():
 
 
 def test_a_day_that_the_name_of_the_file_does_not_promise_is_rejected():
-    promised = {"first": date(2019, 1, 3), "last": date(2019, 1, 31)}
+    promised = {"first": date(2019, 1, 3), "last": date(2019, 1, 31), "made_on": date(2019, 2, 1)}
     [(line, field, _)] = reasons([record(3, 10.0), GOOD], **promised)
     assert (line, field) == (3, "DATA")
 
@@ -99,6 +105,22 @@ def test_what_a_source_does_not_say_is_not_held_against_it():
     assert sift("a table", silent)[1].empty
 
 
+def test_a_price_without_end_is_no_price():
+    endless = delivered([GOOD, record(2, 7.0, "ZZAB3")])
+    endless.records.loc[0, ["high", "close", "volume_brl"]] = float("inf")
+    assert sift("a table", endless)[1]["field"].tolist() == ["PREMAX"]
+
+
+def test_many_repeated_records_are_told_apart_as_a_plain_loop_would():
+    quotes = [record(2, 10.0, f"ZZ{n % 7}A3") | {"trades": 1 + n % 3} for n in range(40)]
+    seen: dict[str, list[int]] = {}
+    for quote in quotes:
+        seen.setdefault(quote["ticker"], []).append(quote["trades"])
+    assert all(len(set(trades)) > 1 for trades in seen.values())
+    same = [record(2, 5.0, "ZZAA3")] * 3
+    assert [line for line, _, _ in reasons([*quotes, *same])] == [43, 44, *range(2, 42)]
+
+
 def test_a_rejected_record_takes_no_silent_one_with_it():
     silent = delivered([GOOD, GOOD | {"ticker": "ZZAB3", "open": 0.0}])
     silent.records["trades"] = pd.array([pd.NA, pd.NA], dtype="Int64")
@@ -113,7 +135,8 @@ def test_a_rejected_record_takes_no_silent_one_with_it():
 )
 def test_what_is_sound_keeps_low_to_high(prices):
     names = ("open", "high", "low", "average", "close")
-    sound, _ = sift("a file", delivered([GOOD | dict(zip(names, prices, strict=True))]))
     open_, high, low, average, close = prices
+    quote = GOOD | dict(zip(names, prices, strict=True)) | {"volume_brl": round(100 * high, 2)}
+    sound, _ = sift("a file", delivered([quote]))
     is_possible = 0 < low <= min(open_, average, close) and max(open_, average, close) <= high
     assert len(sound) == int(is_possible)

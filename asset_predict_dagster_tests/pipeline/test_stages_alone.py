@@ -17,6 +17,7 @@ STAGES = (
     "features",
     "labels",
     "folds",
+    "scalings",
     "random_forest_model",
     "lstm_model",
     "forecasts_out_of_sample",

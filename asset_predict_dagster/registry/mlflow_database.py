@@ -1,0 +1,65 @@
+"""MLflow's database: one SQLite file, made whole or not at all, and a client to it."""
+
+import logging
+import os
+import tempfile
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from asset_predict_dagster.errors import RegistryError
+
+ARTIFACTS = "bundles:/"
+"""Where MLflow believes artefacts to be: no path, for it would keep an absolute one."""
+
+
+def open_client(database: Path) -> Any:
+    """An `MlflowClient` of the database, which is made if there is none.
+
+    Raises
+    ------
+    RegistryError
+        If it cannot be written.
+    """
+    mlflow = _mlflow()
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    if not database.exists():
+        _create_database(database)
+    address = f"sqlite:///{database.resolve()}"
+    return mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def _mlflow() -> Any:
+    """MLflow, imported when it is first needed: it takes seconds.
+
+    It calls home unless told not to before, and its store maps a relation in a way that
+    SQLAlchemy 2.1 deprecates.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The ``noload`` loader strategy")
+        import mlflow
+        import mlflow.store.tracking.sqlalchemy_store
+    return mlflow
+
+
+def _create_database(database: Path) -> None:
+    """Make MLflow's schema beside and put it in place in one step: fresh stores race."""
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RegistryError(
+            f"the registry {database} cannot be written: {error.strerror}; point"
+            " ASSET_PREDICT_DATA at a folder that can"
+        ) from error
+    with tempfile.TemporaryDirectory(prefix=".creating-", dir=database.parent) as beside:
+        fresh = Path(beside) / database.name
+        # Without artefacts of its own a store would note the absolute path of the working folder.
+        store = _mlflow().store.tracking.sqlalchemy_store.SqlAlchemyStore(
+            f"sqlite:///{fresh.resolve()}", ARTIFACTS
+        )
+        store.engine.dispose()
+        with suppress(FileExistsError):  # another process was faster, and its database is as good
+            os.link(fresh, database)
