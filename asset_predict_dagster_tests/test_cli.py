@@ -14,11 +14,12 @@ import pytest
 from asset_predict_dagster import __version__
 from asset_predict_dagster.cli import main
 from asset_predict_dagster.dataset import features
-from asset_predict_dagster.dataset.chain import Chain, known_events, spot_quotes
+from asset_predict_dagster.dataset.chain import Chain
 from asset_predict_dagster.dataset.labels import SPAN
 from asset_predict_dagster.dataset.splits import temporal_split, usable_sessions
 from asset_predict_dagster.evaluation.evaluate import evaluate, headline
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.market.history import known_events, spot_quotes
 from asset_predict_dagster.market.renames import read_renames
 from asset_predict_dagster.market.simulated_market import SimulatedMarket
 from asset_predict_dagster.tables import (

@@ -5,7 +5,6 @@ The steps are the core's own; this is what `leak_audit` takes the future away fr
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 
 import pandas as pd
@@ -13,10 +12,8 @@ import pandas as pd
 from asset_predict_dagster.dataset import features as catalogue
 from asset_predict_dagster.dataset.labels import compute_labels
 from asset_predict_dagster.dataset.samples import Samples, build_samples
-from asset_predict_dagster.market.corporate_actions import combine
-from asset_predict_dagster.market.inferred_actions import infer_share_events
-from asset_predict_dagster.market.quotes import adjust, clean_quotes
-from asset_predict_dagster.market.renames import under_current_codes
+from asset_predict_dagster.market.history import known_events, spot_quotes
+from asset_predict_dagster.market.quotes import adjust
 from asset_predict_dagster.market.universe import FORECAST_CLASSES, liquid_universe
 from asset_predict_dagster.tables import LABELS, QUOTES, RAW_QUOTES, UNIVERSE, Table
 
@@ -102,16 +99,6 @@ class Chain:
         quotes = adjust(spot, events)
         universe = liquid_universe(quotes, self.classes)
         return Tables(quotes, universe, catalogue.compute_features(quotes, universe))
-
-
-def spot_quotes(records: pd.DataFrame, renames: pd.DataFrame, last: date) -> pd.DataFrame:
-    """Spot trades up to `last` as `clean_quotes` gives them, under current codes."""
-    return under_current_codes(clean_quotes(records, last), renames, "session")
-
-
-def known_events(spot: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
-    """The events that are listed, and the share events that the quotes give away."""
-    return combine(listed, infer_share_events(spot, listed))
 
 
 def input_rows(samples: Samples) -> pd.DataFrame:

@@ -3,8 +3,8 @@
 import dagster as dg
 import pandas as pd
 
-from asset_predict_dagster.market.quotes import adjust, clean_quotes
-from asset_predict_dagster.market.renames import under_current_codes
+from asset_predict_dagster.market.history import spot_quotes
+from asset_predict_dagster.market.quotes import adjust
 from asset_predict_dagster.market.universe import liquid_universe
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
@@ -22,8 +22,7 @@ def quotes(
     renames: pd.DataFrame,
 ) -> pd.DataFrame:
     """One ticker in one session: spot trades in standard lots, R$ per share, forward-adjusted."""
-    cleaned = clean_quotes(raw_quotes, clock.last_session())
-    return adjust(under_current_codes(cleaned, renames, "session"), corporate_actions)
+    return adjust(spot_quotes(raw_quotes, renames, clock.last_session()), corporate_actions)
 
 
 @dg.asset(group_name="quotes", kinds={"deltalake", "pandas"}, owners=OWNERS)

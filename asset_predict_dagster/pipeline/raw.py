@@ -3,10 +3,8 @@
 import dagster as dg
 import pandas as pd
 
-from asset_predict_dagster.market.corporate_actions import combine
-from asset_predict_dagster.market.inferred_actions import infer_share_events
+from asset_predict_dagster.market.history import known_events, spot_quotes
 from asset_predict_dagster.market.ingestion import Ingestion, ingest
-from asset_predict_dagster.market.quotes import clean_quotes
 from asset_predict_dagster.market.renames import read_renames, under_current_codes
 from asset_predict_dagster.market.sources import Source
 from asset_predict_dagster.pipeline.failures import says_why
@@ -112,5 +110,4 @@ def corporate_actions(
     """
     last = clock.last_session()
     listed = under_current_codes(market.corporate_actions(last), renames, "ex_date")
-    cleaned = under_current_codes(clean_quotes(raw_quotes, last), renames, "session")
-    return combine(listed, infer_share_events(cleaned, listed))
+    return known_events(spot_quotes(raw_quotes, renames, last), listed)

@@ -16,9 +16,7 @@ from asset_predict_dagster.dataset.another_future import another_future, draw_cu
 from asset_predict_dagster.dataset.chain import (
     Chain,
     Tables,
-    known_events,
     split_labels,
-    spot_quotes,
 )
 from asset_predict_dagster.dataset.features import FEATURE_NAMES, TABLE, gaussian_rank
 from asset_predict_dagster.dataset.label_leaks import (
@@ -32,6 +30,7 @@ from asset_predict_dagster.dataset.leaks import find_leaks
 from asset_predict_dagster.dataset.splits import temporal_split
 from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.market.adjustment import back_adjusted
+from asset_predict_dagster.market.history import known_events, spot_quotes
 from asset_predict_dagster.market.renames import read_renames
 from asset_predict_dagster.market.simulated_market import SimulatedMarket
 from asset_predict_dagster.market.universe import liquid_universe
