@@ -219,7 +219,8 @@ def test_a_check_reads_what_it_likes(lake):
     assert sources(lake) == {0: "renames 0"}
 
 
-def test_a_person_loads_a_table_without_a_run(lake):
+def test_a_person_loads_a_table_without_a_run(lake, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)  # `make` names a folder yet to be made
     definitions = dg.Definitions(
         assets=[renames], resources={"io_manager": LakeIOManager(root=lake.root)}
     )
