@@ -251,6 +251,13 @@ CORPORATE_ACTIONS = Table(
             "of an inferred event: what gave it away; else B3's name of it, where known",
             required=False,
         ),
+        Column(
+            "disputed",
+            TEXT,
+            "what another source says instead, if it differs by more than 1 %; missing where none"
+            " does",
+            required=False,
+        ),
     ),
 )
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.errors import MarketFileError
+from asset_predict_dagster.market.disputes import disputes
 from asset_predict_dagster.market.sessions import all_sessions
 from asset_predict_dagster.tables import (
     ACTION_KINDS,
@@ -51,6 +52,7 @@ _DTYPES = {
     "source": "str",
     "confidence": "float64",
     "evidence": "str",
+    "disputed": "str",
 }
 
 
@@ -89,7 +91,7 @@ def read_corporate_actions(folder: Path, last: date) -> pd.DataFrame:
     for column in ("amount_brl", "factor"):
         events[column] = _numbers(path, events[column])
     refuse_impossible(str(path), events, lambda place: f"line {place + 2}")
-    told = events.assign(source="csv", confidence=1.0, evidence=None)
+    told = events.assign(source="csv", confidence=1.0, evidence=None, disputed=None)
     return one_row_per_event(told, last)
 
 
@@ -133,14 +135,15 @@ def one_row_per_event(events: pd.DataFrame, last: date) -> pd.DataFrame:
     """The events up to `last` as `tables.CORPORATE_ACTIONS`, sorted by its key.
 
     Of rows with one key amounts are added and factors multiplied, the least confidence counts,
-    and what is said of each in `evidence` is kept.
+    and what is said of each in `evidence` and `disputed` is kept.
     """
     known = events[events["ex_date"] <= pd.Timestamp(last)]
     together = known.groupby(list(CORPORATE_ACTIONS.key), as_index=False)
     summed = together.agg(source=("source", "first"), confidence=("confidence", "min"))
     summed["amount_brl"] = together["amount_brl"].sum(min_count=1)["amount_brl"]
     summed["factor"] = together["factor"].prod(min_count=1)["factor"]
-    summed["evidence"] = together["evidence"].agg(_listed)["evidence"]
+    for said in ("evidence", "disputed"):
+        summed[said] = together[said].agg(_listed)[said]
     return summed[CORPORATE_ACTIONS.column_names].astype(_DTYPES)
 
 
@@ -151,7 +154,8 @@ def combine(*frames: pd.DataFrame) -> pd.DataFrame:
     others know is the same money told again. So it is with share events, and with each other
     kind. A share event told by two frames for days up to five sessions apart, with about the same
     factor, happened on the earlier day: so the prices already published by then stay as they are.
-    An inferred event too uncertain to be applied gives way wherever another frame knows it.
+    An inferred event too uncertain to be applied gives way wherever another frame knows it. The
+    event that stays says in `disputed` what the others tell instead (`disputes`).
 
     Parameters
     ----------
@@ -169,8 +173,10 @@ def combine(*frames: pd.DataFrame) -> pd.DataFrame:
     group = events["kind"].mask(events["kind"].isin(CASH_KINDS), "cash")
     group = group.mask(events["kind"].isin(SHARE_KINDS), "shares")
     first = events["rank"].groupby([events["ticker"], events["ex_date"], group]).transform("min")
-    events = events[events["rank"] == first]
-    events = events.drop(index=_told_again(events[events["kind"].isin(SHARE_KINDS)]))
+    winners = events[events["rank"] == first]
+    again = _told_again(winners[winners["kind"].isin(SHARE_KINDS)])
+    disputed = disputes(events.assign(group=group), again)
+    events = winners.assign(disputed=disputed).drop(index=list(again))
     events = events.sort_values(list(CORPORATE_ACTIONS.key), ignore_index=True)
     return events[CORPORATE_ACTIONS.column_names].astype(_DTYPES)
 
@@ -186,25 +192,26 @@ def is_applied(events: pd.DataFrame) -> pd.Series:
     return sized & (events["confidence"] >= APPLIED_CONFIDENCE)
 
 
-def _told_again(shares: pd.DataFrame) -> list[int]:
-    """Labels of the share events that another frame tells of, for about the same day."""
+def _told_again(shares: pd.DataFrame) -> dict[int, int]:
+    """Share events that another frame tells of for about the same day: label → that one's."""
     place = np.searchsorted(all_sessions(), shares["ex_date"].to_numpy().astype("datetime64[D]"))
     size = np.log(shares["factor"].to_numpy(dtype=np.float64))
     table = shares.assign(place=place, size=size, doubtful=~is_applied(shares))
-    again = []
+    again: dict[int, int] = {}
     for _, own in table.groupby("ticker"):
         if (own["rank"] == own["rank"].iloc[0]).all():
             continue
         kept = []
         for event in own.sort_values(["doubtful", "place", "rank"]).itertuples():
-            is_told = any(
-                event.rank != other.rank
+            told = [
+                other.Index
+                for other in kept
+                if event.rank != other.rank
                 and abs(event.place - other.place) <= SAME_EVENT_SESSIONS
                 and abs(event.size - other.size) <= np.log(SAME_EVENT_RATIO)
-                for other in kept
-            )
-            if is_told:
-                again.append(event.Index)
+            ]
+            if told:
+                again[event.Index] = told[0]
             else:
                 kept.append(event)
     return again

@@ -56,7 +56,7 @@ _B3_NONE = {
 there is none. Every other column is needed: to guess a market, a section of the bulletin or a
 quotation factor would be to make up what decides over prices."""
 
-_EVENT_NONE = {"source": "'duckdb'", "confidence": "1", "evidence": "NULL"}
+_EVENT_NONE = {"source": "'duckdb'", "confidence": "1", "evidence": "NULL", "disputed": "NULL"}
 
 _INTEGERS = "U?(TINYINT|SMALLINT|INTEGER|BIGINT)"
 _TYPES = {
@@ -198,7 +198,7 @@ class DuckDBTable:
         """The events of a table `corporate_actions` up to `last`; none if there is no such table.
 
         Columns and units: `tables.CORPORATE_ACTIONS`. Absent or NULL, `source` is "duckdb" and
-        `confidence` 1; `evidence` may be absent.
+        `confidence` 1; `evidence` and `disputed` may be absent.
 
         Raises
         ------

@@ -68,6 +68,7 @@ def infer_share_events(quotes: pd.DataFrame, known: pd.DataFrame) -> pd.DataFram
         ex_date=found["session"],
         amount_brl=np.nan,
         source="inferred",
+        disputed=None,
         evidence=[_evidence(step) for step in found.itertuples()],
     )
     events = events.sort_values(list(CORPORATE_ACTIONS.key), ignore_index=True)
@@ -98,7 +99,7 @@ def _steps(quotes: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         move = np.log(open_ / previous)
     move[~is_own | rises | ~np.isfinite(move)] = np.nan
-    market = _market_move(move, place, len(sessions))
+    market = market_move(move, place, len(sessions))
 
     is_other = known["kind"].isin(OTHER_KINDS)
     is_share = known["kind"].isin(SHARE_KINDS)
@@ -113,7 +114,7 @@ def _steps(quotes: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     gained = ["".join(c for c in a if c not in b) or a for a, b in zip(now, before, strict=True)]
     factor = quotes["quotation_factor"].to_numpy()
     quoted_before, quoted = (previous * np.roll(factor, 1))[judged], (open_ * factor)[judged]
-    scale = _usual_move(move - market[place], nights, judged, is_own) * nights[judged]
+    scale = usual_move(move - market[place], nights, judged, is_own) * nights[judged]
     return pd.DataFrame(
         {
             "ticker": ticker.iloc[judged].to_numpy(),
@@ -142,14 +143,14 @@ def _has(quotes: pd.DataFrame, events: pd.DataFrame) -> np.ndarray:
     return is_there
 
 
-def _market_move(move: np.ndarray, place: np.ndarray, n_sessions: int) -> np.ndarray:
+def market_move(move: np.ndarray, place: np.ndarray, n_sessions: int) -> np.ndarray:
     """The median overnight move of a session's papers without an event; shape (n_sessions,)."""
     seen = pd.Series(move).groupby(place)
     median = seen.median().where(seen.count() >= MIN_TICKERS, 0.0)
     return median.reindex(range(n_sessions), fill_value=0.0).to_numpy()
 
 
-def _usual_move(
+def usual_move(
     move: np.ndarray, nights: np.ndarray, judged: np.ndarray, is_own: np.ndarray
 ) -> np.ndarray:
     """How far each judged paper moves in one night, from its own past; shape (n_judged,)."""

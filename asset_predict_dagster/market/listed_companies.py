@@ -246,6 +246,7 @@ def _table(events: list[_Event], last: date) -> pd.DataFrame:
             "source": "b3",
             "confidence": 1.0,
             "evidence": " + ".join(sorted(_evidence(event) for event in own)),
+            "disputed": None,
         }
         for (ticker, ex_date, kind), own in sorted(together.items())
         if ex_date <= last

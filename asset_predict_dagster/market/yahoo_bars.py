@@ -109,7 +109,9 @@ def events_of(ticker: str, days: pd.DataFrame) -> pd.DataFrame:
     ]
     nothing = no_events()
     events = pd.concat(told).rename(columns={"session": "ex_date"})
-    events = events.assign(ticker=ticker, source="yahoo", confidence=1.0, evidence=None)
+    events = events.assign(
+        ticker=ticker, source="yahoo", confidence=1.0, evidence=None, disputed=None
+    )
     return events[nothing.columns].astype(nothing.dtypes)
 
 

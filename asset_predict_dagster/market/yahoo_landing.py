@@ -165,7 +165,7 @@ def landed_events(folder: Path) -> pd.DataFrame:
     if not path.exists():
         return no_events()
     try:
-        return pd.read_parquet(path).astype(no_events().dtypes)
+        return pd.read_parquet(path).assign(disputed=None).astype(no_events().dtypes)
     except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
         raise _damaged(path, error) from error
 

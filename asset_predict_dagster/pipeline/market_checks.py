@@ -8,6 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.market.accounting import account, unbalanced
+from asset_predict_dagster.market.doubtful_events import doubtful_events
 from asset_predict_dagster.market.quality import (
     copied_sessions,
     holes,
@@ -149,6 +150,18 @@ def distributions_are_known(
     return warning(unannounced_distributions(quotes, corporate_actions))
 
 
+@dg.asset_check(asset="quotes", additional_ins={"corporate_actions": dg.AssetIn()})
+def listed_events_fit_the_records(
+    quotes: pd.DataFrame, corporate_actions: pd.DataFrame
+) -> dg.AssetCheckResult:
+    """No listed event contradicts the prices, B3's calendar, the codes quoted or another source.
+
+    A warning: each is applied as it is listed, and a wrong one makes a return that never was. Put
+    the true event into the file corporate_actions.csv beside the quotes.
+    """
+    return warning(doubtful_events(quotes, corporate_actions))
+
+
 MARKET_CHECKS: list[dg.AssetChecksDefinition] = [
     no_record_was_rejected,
     every_record_is_accounted_for,
@@ -162,4 +175,5 @@ MARKET_CHECKS: list[dg.AssetChecksDefinition] = [
     prices_move,
     jumps_are_explained,
     distributions_are_known,
+    listed_events_fit_the_records,
 ]

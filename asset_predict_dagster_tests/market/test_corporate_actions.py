@@ -16,6 +16,7 @@ from asset_predict_dagster.market.corporate_actions import (
     read_corporate_actions,
     refuse_impossible,
 )
+from asset_predict_dagster.market.listed_companies import read_listed_companies
 from asset_predict_dagster.market.simulated import complete_files
 from asset_predict_dagster.market.simulated_market import SimulatedMarket
 from asset_predict_dagster.table_checks import broken_promises
@@ -51,8 +52,9 @@ def test_each_line_is_one_event(tmp_path):
             "source": "csv",
             "confidence": 1.0,
             "evidence": None,
+            "disputed": None,
         }
-    ).astype({"ex_date": "datetime64[us]", "evidence": "str"})
+    ).astype({"ex_date": "datetime64[us]", "evidence": "str", "disputed": "str"})
     pd.testing.assert_frame_equal(events, expected)
     assert broken_promises(CORPORATE_ACTIONS, events).empty
 
@@ -222,6 +224,7 @@ def events_of(*rows: tuple, source: str = "csv", ticker: str = "ZZAA3") -> pd.Da
                 "source": source,
                 "confidence": confidence[0] if confidence else 1.0,
                 "evidence": None,
+                "disputed": None,
             }
             for ex_date, kind, value, *confidence in rows
         ],
@@ -329,3 +332,102 @@ def test_an_inferred_event_that_is_not_applied_gives_way_even_to_a_later_one():
     csv = events_of(("2024-02-06", "split", 2.0))
     inferred = events_of(("2024-02-02", "split", 2.0, 0.6), source="inferred")
     assert told(combine(csv, inferred)) == [("csv", "02-06", "split", 2.0)]
+
+
+# What the sources say against each other
+
+
+def disputed(*frames: pd.DataFrame) -> list:
+    return combine(*frames)["disputed"].astype(object).replace(np.nan, None).tolist()
+
+
+@pytest.mark.parametrize(
+    ("kind", "listed", "other", "note"),
+    [
+        ("cash_dividend", 0.960004, 0.096, "b3: 0.096"),
+        ("cash_dividend", 1.00, 1.02, "b3: 1.02"),
+        ("cash_dividend", 1.02, 1.00, "b3: 1"),
+        ("cash_dividend", 1.00, 1.009, None),
+        ("cash_dividend", 0.089998, 0.09, None),
+        ("split", 2.0, 3.0, "b3: 3"),
+        ("grouping", 0.1, 0.01, "b3: 0.01"),
+    ],
+)
+def test_the_event_that_stays_says_what_the_other_source_tells_instead(kind, listed, other, note):
+    csv = events_of(("2024-02-01", kind, listed))
+    b3 = events_of(("2024-02-01", kind, other), source="b3")
+    assert disputed(csv, b3) == [note]
+    assert told(combine(csv, b3)) == [("csv", "02-01", kind, listed)]
+
+
+def test_a_share_event_of_another_kind_and_factor_is_named_with_its_kind():
+    csv = events_of(("2024-02-01", "split", 2.0))
+    bonus = events_of(("2024-02-01", "bonus", 1.5), source="b3")
+    assert disputed(csv, bonus) == ["b3: bonus 1.5"]
+
+
+def test_the_same_factor_under_another_name_is_no_dispute():
+    csv = events_of(("2024-02-01", "split", 2.0))
+    assert disputed(csv, events_of(("2024-02-01", "bonus", 2.0), source="b3")) == [None]
+
+
+def test_the_share_events_of_a_day_are_compared_by_what_they_come_to():
+    csv = events_of(("2024-02-01", "split", 2.0), ("2024-02-01", "bonus", 1.5))
+    three = events_of(("2024-02-01", "split", 3.0), source="b3")
+    two, four = (events_of(("2024-02-01", "split", n), source="b3") for n in (2.0, 4.0))
+    assert disputed(csv, three) == [None, None]
+    assert disputed(csv, two) == ["b3: split 2", "b3: split 2"]
+    assert disputed(csv, four) == ["b3: split 4", "b3: split 4"]
+
+
+def test_every_source_that_differs_is_noted_and_only_on_the_event_in_question():
+    csv = events_of(("2024-02-01", "cash_dividend", 1.0), ("2024-02-02", "cash_dividend", 1.0))
+    b3 = events_of(("2024-02-01", "cash_dividend", 2.0), source="b3")
+    yahoo = events_of(("2024-02-01", "cash_dividend", 3.0), source="yahoo")
+    assert disputed(csv, b3, yahoo) == ["b3: 2, yahoo: 3", None]
+    other_paper = events_of(("2024-02-02", "cash_dividend", 2.0), source="b3", ticker="ZZAB3")
+    assert disputed(csv, other_paper) == [None, None, None]
+
+
+def test_what_one_source_alone_knows_is_not_disputed():
+    csv = events_of(("2024-02-01", "cash_dividend", 1.0), ("2024-02-01", "spin_off", np.nan))
+    b3 = events_of(("2024-02-01", "split", 2.0), ("2024-02-01", "spin_off", np.nan), source="b3")
+    assert disputed(csv, b3) == [None, None, None]
+
+
+def test_a_factor_told_for_another_day_is_noted_with_its_day():
+    csv = events_of(("2024-02-01", "bonus", 1.05))
+    same, larger = (
+        events_of(("2024-02-02", "bonus", factor), source="b3") for factor in (1.05, 1.10)
+    )
+    assert disputed(csv, same) == [None]
+    assert disputed(csv, larger) == ["b3: 1.1 on 2024-02-02"]
+
+
+def test_an_inferred_factor_disputes_nothing_but_can_be_disputed():
+    listed = events_of(("2024-02-02", "bonus", 1.05))
+    after = events_of(("2024-02-05", "bonus", 1.10, 0.9), source="inferred")
+    same_day = events_of(("2024-02-02", "bonus", 1.10, 0.9), source="inferred")
+    before = events_of(("2024-02-01", "bonus", 1.10, 0.9), source="inferred")
+    assert disputed(listed, after) == disputed(listed, same_day) == [None]
+    assert told(combine(listed, before))[0][0] == "inferred"
+    assert disputed(listed, before) == ["csv: 1.05 on 2024-02-02"]
+
+
+def test_a_dispute_outlives_the_next_merger():
+    csv = events_of(("2024-02-02", "split", 2.0))
+    both = combine(csv, events_of(("2024-02-02", "split", 3.0), source="b3"))
+    assert disputed(both, no_events()) == ["b3: 3"]
+    before = events_of(("2024-02-01", "split", 2.0, 0.9), source="inferred")
+    assert disputed(both, before) == ["b3: 3"]
+    assert broken_promises(CORPORATE_ACTIONS, combine(both, before)).empty
+
+
+@needs_panel
+def test_of_the_real_dividends_of_ambev_b3_disputes_one():
+    """2015-01-08: the file beside the prices lists R$ 0.960004, B3 R$ 0.0960."""
+    listed = read_corporate_actions(PANEL, PANEL_END)
+    b3 = read_listed_companies(PANEL.parent / "b3_api", PANEL_END)
+    found = combine(listed, b3).dropna(subset="disputed")
+    assert told(found) == [("csv", "01-08", "cash_dividend", 0.960004)]
+    assert found[["ticker", "disputed"]].to_numpy().tolist() == [["ABEV3", "b3: 0.096"]]

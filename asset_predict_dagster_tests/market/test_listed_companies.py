@@ -170,8 +170,9 @@ def test_the_columns_are_those_of_the_dictionary_with_or_without_events(read, tm
         "source": "str",
         "confidence": "float64",
         "evidence": "str",
+        "disputed": "str",
     }
-    assert events.iloc[0].to_dict() | {"factor": None} == {
+    assert events.iloc[0].to_dict() | {"factor": None, "disputed": None} == {
         "ticker": "XPTO3",
         "ex_date": pd.Timestamp("2024-02-14"),
         "kind": "cash_dividend",
@@ -180,6 +181,7 @@ def test_the_columns_are_those_of_the_dictionary_with_or_without_events(read, tm
         "source": "b3",
         "confidence": 1.0,
         "evidence": "DIVIDENDO",
+        "disputed": None,
     }
 
 

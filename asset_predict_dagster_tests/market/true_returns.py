@@ -69,7 +69,7 @@ def against_the_truth(seed: int, last: date) -> Truth:
 
 def true_events(corporate_actions: pd.DataFrame) -> pd.DataFrame:
     """A simulation's events as `tables.CORPORATE_ACTIONS`."""
-    told = corporate_actions.assign(source="csv", confidence=1.0, evidence=None)
+    told = corporate_actions.assign(source="csv", confidence=1.0, evidence=None, disputed=None)
     return told[CORPORATE_ACTIONS.column_names].astype(no_events().dtypes)
 
 
