@@ -7,7 +7,7 @@ from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.pipeline import market_checks as checks
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Thresholds
 from asset_predict_dagster.settings import load_settings
-from asset_predict_dagster.tables import QUOTES, REJECTED_RECORDS, UNIVERSE
+from asset_predict_dagster.tables import CORPORATE_ACTIONS, QUOTES, REJECTED_RECORDS, UNIVERSE
 from asset_predict_dagster_tests.pipeline.conftest import AS_OF, Workplace
 
 LAST = Clock(as_of=str(AS_OF))
@@ -55,6 +55,16 @@ def test_a_move_beyond_the_setting_is_named(quotes):
     strict = thresholds(unexplained_jump=0.01)
     assert not checks.jumps_are_explained(thresholds=strict, quotes=quotes).passed
     assert checks.jumps_are_explained(thresholds=thresholds(), quotes=quotes).passed
+
+
+def test_a_listed_event_that_the_prices_contradict_is_named(finished, quotes):
+    listed = finished.lake.read(CORPORATE_ACTIONS)
+    true = checks.listed_events_fit_the_records(quotes=quotes, corporate_actions=listed)
+    assert true.passed
+    wrong = listed.assign(factor=listed["factor"].mask(listed["factor"] == 2.0, 1.2))
+    assert not wrong.equals(listed)
+    result = checks.listed_events_fit_the_records(quotes=quotes, corporate_actions=wrong)
+    assert "ZZAC3" in result.metadata["offending"].value
 
 
 def test_a_price_that_stands_still_longer_than_the_setting_is_named(finished, quotes):
