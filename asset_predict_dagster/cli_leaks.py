@@ -21,7 +21,10 @@ def leaks(
     n: Annotated[int, typer.Option("--cuts", min=1, help="How many sessions to test at.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Show what knows of the future: features, labels, folds, served rows. Exit code 1 if any."""
+    """Show what knows of the future; exit code 1 if anything does.
+
+    Tested are features, labels, folds and the rows that models are served.
+    """
     settings = load_settings()
     report = leak_report(Lake(settings.lake_root), settings.asset_classes, n)
     if as_json:
