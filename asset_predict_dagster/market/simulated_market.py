@@ -115,6 +115,17 @@ class Simulation:
         return self._table(self.history.expected_return, "score")
 
     @cached_property
+    def next_volatilities(self) -> pd.DataFrame:
+        """What can be known of the size of the next session's return. Key: (session, ticker).
+
+        Columns: session, ticker, market_volatility, own_volatility: standard deviations of the
+        part that all papers share and of the paper's own. One row per trade.
+        """
+        market = self._table(self.history.market_volatility_next, "market_volatility")
+        own = self._table(self.history.own_volatility_next, "own_volatility")
+        return market.assign(own_volatility=own["own_volatility"])
+
+    @cached_property
     def true_returns(self) -> pd.DataFrame:
         """One row per trade of a paper but its first. Key: (session, ticker).
 

@@ -87,6 +87,9 @@ class PriceHistory:
         (price x factor + dividend) / price of the last trade - 1; NaN at the first trade.
     volatility
         Standard deviation of the day's return, known the session before.
+    market_volatility_next, own_volatility_next
+        Standard deviations of the two parts of the next session's return, known at this close:
+        their shocks are independent. NaN where the paper did not trade.
     log_value
         Log of the traded value in R$.
     quotation_factor
@@ -108,6 +111,8 @@ class PriceHistory:
     reference_price_brl: np.ndarray
     total_return: np.ndarray
     volatility: np.ndarray
+    market_volatility_next: np.ndarray
+    own_volatility_next: np.ndarray
     log_value: np.ndarray
     quotation_factor: np.ndarray
     expected_return: np.ndarray
@@ -123,6 +128,7 @@ def simulate_prices(seed: int, signal_strength: float, sessions: np.ndarray) -> 
     market_shocks, shocks, normals, uniforms = _draws(seed, sessions)
     is_traded, price_brl, reference_price_brl = np.zeros(shape, bool), _nan(shape), _nan(shape)
     total_return, volatility, log_value, expected = (_nan(shape) for _ in range(4))
+    market_next, own_next = _nan(shape), _nan(shape)
     quotation_factor = np.ones(shape, dtype=np.int64)
 
     # The state of the market: everything a session knows of those before it.
@@ -164,6 +170,8 @@ def simulate_prices(seed: int, signal_strength: float, sessions: np.ndarray) -> 
         reference_price_brl[row, traded] = reference[traded]
         total_return[row, moves] = returns[moves]
         volatility[row, traded] = np.hypot(market, own)[traded]
+        market_next[row, traded] = volatilities.market[traded]
+        own_next[row, traded] = volatilities.own[traded]
         log_value[row, traded] = value[traded]
         quotation_factor[row] = factor_now
 
@@ -174,6 +182,8 @@ def simulate_prices(seed: int, signal_strength: float, sessions: np.ndarray) -> 
         reference_price_brl=reference_price_brl,
         total_return=total_return,
         volatility=volatility,
+        market_volatility_next=market_next,
+        own_volatility_next=own_next,
         log_value=log_value,
         quotation_factor=quotation_factor,
         expected_return=expected,

@@ -14,7 +14,7 @@ from asset_predict_dagster.market import simulated_events, simulated_prices
 from asset_predict_dagster.market.simulated_market import SimulatedMarket, Simulation
 
 LAST = date(2021, 12, 30)
-TABLES = ("corporate_actions", "oracle", "true_returns")
+TABLES = ("corporate_actions", "next_volatilities", "oracle", "true_returns")
 
 
 @cache
@@ -134,6 +134,22 @@ def test_without_skill_the_size_of_a_move_can_be_forecast_but_not_its_sign():
     sizes = returns.abs()
     by_paper = sizes.corrwith(sizes.shift(1).rolling(21).mean())
     assert by_paper.median() > 0.1
+
+
+def test_the_size_of_the_next_move_is_as_told():
+    """A return in units of its standard deviation, known the session before, has unit variance."""
+    simulation = history(42, 0.0)
+    known = simulation.next_volatilities
+    deviation = np.hypot(known["market_volatility"], known["own_volatility"])
+    told = wide(known.assign(deviation=deviation), "deviation").shift(1)
+    surprises = (wide(simulation.true_returns, "total_return") / told).stack().dropna()
+    assert len(surprises) > 30_000
+    assert surprises.var() == pytest.approx(1.0, abs=0.03)
+    # Known is more than usual: yesterday's volatility of the paper says less.
+    usual = wide(simulation.true_returns, "total_return").std()
+    assert (
+        wide(simulation.true_returns, "total_return") / usual
+    ).stack().kurt() > 1.1 * surprises.kurt()
 
 
 def test_returns_have_fat_tails_and_a_common_factor():
