@@ -2,9 +2,9 @@
 
 The project's default source. It needs no network, and it is the only market whose truth is
 known: every true return, every corporate action, and how much can be forecast at all.
-`simulated_companies` lists the papers, `simulated_prices` and `simulated_events` hold the
-process, `simulated_signal` the planted skill, `simulated_records` makes the records; `simulated`
-puts them into files.
+`simulated_companies` lists the papers, `simulated_prices`, `simulated_state` and
+`simulated_events` hold the process, `simulated_signal` the planted skill, `simulated_records`
+makes the records; `simulated` puts them into files.
 """
 
 from dataclasses import dataclass
