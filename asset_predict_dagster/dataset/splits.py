@@ -103,6 +103,8 @@ def walk_forward(
         If the span is below 1 or the embargo below 0.
     """
     purge = _purge(span, embargo)
+    if not tests:
+        raise DatasetError("no test window was asked for; name at least one, as `equal_tests` does")
     places = {name: _place_of(sessions, name, *days) for name, days in tests.items()}
     for (before, one), (after, other) in pairwise(places.items()):
         if one.stop != other.start:

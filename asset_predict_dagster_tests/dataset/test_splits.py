@@ -251,6 +251,11 @@ def test_a_window_with_too_little_to_train_on_is_refused_by_name():
         walk_forward(CALENDAR, HALF_YEARS, n_validation=120, n_train=400)
 
 
+def test_no_test_window_at_all_is_refused():
+    with pytest.raises(DatasetError, match="no test window was asked for"):
+        walk_forward(CALENDAR, {}, n_validation=60)
+
+
 def test_more_windows_than_sessions_are_refused():
     with pytest.raises(DatasetError, match="20 sessions to test cannot make 21 windows"):
         equal_tests(CALENDAR[:100], 21)
