@@ -526,8 +526,8 @@ SCALINGS = Table(
         Column(
             "scale",
             NUMBER,
-            "interquartile range / 1.349; the standard deviation if the middle half is one value,"
-            " 1 if all of them are",
+            "interquartile range / 1.349; if the middle half is one value, the median distance from"
+            " it of those that differ; 1 if none does",
             "the feature's",
             minimum=0.0,
         ),

@@ -67,7 +67,7 @@ OF_A_TICKER = (
     ),
     Feature(
         "rsi_14",
-        "TA-Lib RSI(14); missing where TA-Lib says 0 and the close stood still for 14 sessions",
+        "TA-Lib RSI(14); missing until a close has moved",
         "0-100",
         14,
         of.rsi,

@@ -9,6 +9,8 @@ Three kinds, each computed from the sessions up to t alone:
 `catalogue` declares them, `indicators` and `cross_section` are their arithmetic.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -22,6 +24,7 @@ from asset_predict_dagster.dataset.catalogue import (
 from asset_predict_dagster.dataset.catalogue_models import Feature
 from asset_predict_dagster.dataset.cross_section import CrossSection, gaussian_rank, market_state
 from asset_predict_dagster.dataset.indicators import Bars
+from asset_predict_dagster.errors import DatasetError
 
 __all__ = ["CATALOGUE", "FEATURE_NAMES", "TABLE", "Feature", "compute_features", "gaussian_rank"]
 
@@ -38,9 +41,16 @@ def compute_features(quotes: pd.DataFrame, universe: pd.DataFrame) -> pd.DataFra
     quotes, universe
         Rows of `tables.QUOTES` and `tables.UNIVERSE` with the same keys in the same order, that
         of the keys.
+
+    Raises
+    ------
+    DatasetError
+        If the rows are in another order, a key is there twice, or a price is not above 0: "the
+        session before" would be another one.
     """
     ticker_codes, _ = pd.factorize(quotes["ticker"])
     session_codes, _ = pd.factorize(quotes["session"], sort=True)
+    _refuse_other_order(quotes, universe, ticker_codes, session_codes)
     is_member = universe["in_universe"].to_numpy(dtype=bool)
     starts = np.flatnonzero(np.diff(ticker_codes, prepend=-1))
     columns = _columns_of_bars(quotes)
@@ -53,7 +63,7 @@ def compute_features(quotes: pd.DataFrame, universe: pd.DataFrame) -> pd.DataFra
     place = {feature.name: position for position, feature in enumerate(CATALOGUE)}
     values = np.empty((len(CATALOGUE), len(quotes)), dtype=np.float32)
     ranked = {feature.rank_of: np.empty(len(quotes)) for feature in RANKS}
-    for start, end in zip(starts, [*starts[1:], len(quotes)], strict=True):
+    for start, end in pairwise([*starts, len(quotes)]):
         bars = Bars(**{name: column[start:end] for name, column in columns.items()})
         for feature in CATALOGUE:
             if feature.compute is not None:
@@ -72,6 +82,39 @@ def compute_features(quotes: pd.DataFrame, universe: pd.DataFrame) -> pd.DataFra
     table.insert(0, "ticker", quotes["ticker"].array)
     table.insert(1, "session", quotes["session"].array)
     return table
+
+
+def _refuse_other_order(
+    quotes: pd.DataFrame, universe: pd.DataFrame, ticker_codes: np.ndarray, sessions: np.ndarray
+) -> None:
+    # Codes count tickers as they come: one that comes back after another has an earlier code.
+    steps = np.diff(ticker_codes)
+    out_of_order = np.flatnonzero((steps < 0) | ((steps == 0) & (np.diff(sessions) <= 0)))
+    if len(out_of_order):
+        row = quotes.iloc[out_of_order[0] + 1]
+        raise DatasetError(
+            f"quotes should be sorted by ticker, then session, each pair once; the row of"
+            f" {row['ticker']} on {row['session']:%Y-%m-%d} is not where it belongs: sort them with"
+            " sort_values(['ticker', 'session'])"
+        )
+    same_keys = len(universe) == len(quotes) and all(
+        name not in universe or (universe[name].array == quotes[name].array).all()
+        for name in ("ticker", "session")
+    )
+    if not same_keys:
+        raise DatasetError(
+            f"universe ({len(universe):,} rows) should have the keys of quotes ({len(quotes):,}"
+            " rows) in the same order; make it from the same quotes"
+        )
+    for name in ("open", "high", "low", "close"):
+        is_price = quotes[f"adjusted_{name}"].to_numpy() > 0
+        if not is_price.all():
+            row = quotes.iloc[is_price.argmin()]
+            raise DatasetError(
+                f"{row['ticker']} on {row['session']:%Y-%m-%d}: adjusted_{name} is"
+                f" {row[f'adjusted_{name}']}, and a price above 0 was expected; such records are"
+                " rejected by the market stage"
+            )
 
 
 def _columns_of_bars(quotes: pd.DataFrame) -> dict[str, np.ndarray]:

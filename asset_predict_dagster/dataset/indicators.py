@@ -143,10 +143,9 @@ def close_location(bars: Bars) -> np.ndarray:
 
 
 def rsi(bars: Bars) -> np.ndarray:
-    """TA-Lib's RSI(14); missing, not 0, where there is no move to measure the strength of."""
-    value = talib.RSI(bars.close, 14)
-    stood_still = talib.MAX(bars.close, 15) == talib.MIN(bars.close, 15)
-    return np.where((value == 0) & stood_still, np.nan, value)
+    """TA-Lib's RSI(14); missing, not 0, until a close has moved: nothing has a strength yet."""
+    has_moved = np.maximum.accumulate(bars.close) > np.minimum.accumulate(bars.close)
+    return np.where(has_moved, talib.RSI(bars.close, 14), np.nan)
 
 
 def bollinger_position(bars: Bars) -> np.ndarray:

@@ -31,8 +31,9 @@ class RobustScaling:
     def fit(cls, features: np.ndarray) -> "RobustScaling":
         """Median, and interquartile range over 1.349, of training rows, shape (n, n_features).
 
-        Missing values are left out. A feature whose middle half is one value is scaled by its
-        standard deviation; one that never varies, or is always missing, by 1.
+        Missing values are left out. A feature whose middle half is one value is scaled by the
+        median distance from it of the values that differ; one that never varies, or is always
+        missing, by 1.
         """
         centre = np.zeros(features.shape[1], dtype=np.float32)
         scale = np.ones(features.shape[1], dtype=np.float32)
@@ -41,7 +42,7 @@ class RobustScaling:
             if len(seen) == 0:
                 continue
             low, centre[position], high = np.quantile(seen, [0.25, 0.5, 0.75])
-            spread = (high - low) / IQR_OF_A_GAUSSIAN or seen.std()
+            spread = (high - low) / IQR_OF_A_GAUSSIAN or _median_distance(seen, low)
             # Below float32's smallest normal number a spread is as good as none.
             if spread > np.finfo(np.float32).tiny:
                 scale[position] = spread
@@ -56,6 +57,12 @@ class RobustScaling:
         """
         filled = np.where(np.isnan(features), self.centre, features)
         return np.clip((filled - self.centre) / self.scale, -CLIP, CLIP)
+
+
+def _median_distance(seen: np.ndarray, usual: float) -> float:
+    """Of the values that are not the usual one; 0 if all are. One absurd value changes nothing."""
+    others = seen[seen != usual]
+    return float(np.median(np.abs(others - usual))) if len(others) else 0.0
 
 
 def fit_scalings(samples: Samples, folds: pd.DataFrame) -> pd.DataFrame:

@@ -2,11 +2,10 @@
 
 Every window is train | purge | validation | purge | test. A purge holds as many sessions as the
 labels of a row look ahead, plus an embargo, so that no label of one role knows a session of the
-next. `temporal_split` is one such window; `walk_forward` is several whose tests follow each other.
+next. `temporal_split` is one such window; several whose tests follow each other are made by
+`walk_forward_splits`, of the same `split_window`.
 """
 
-from collections.abc import Mapping
-from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +19,9 @@ from asset_predict_dagster.tables import FOLDS
 HOLDOUT = "holdout"
 EMBARGO = 5
 """Sessions left out beyond the labels' span: volatility clusters, so neighbours are alike."""
+
+ROLES = ("train", "validation", "test")
+"""In the order of time."""
 
 MIN_SESSIONS = 60
 """Sessions a role needs: three months; fewer decide nothing."""
@@ -51,7 +53,8 @@ def temporal_split(
     DatasetError
         If a role would get fewer than 60 sessions.
     SettingsError
-        If the span is below 1 or the embargo below 0.
+        If a fraction is not between 0 and 1, both leave nothing to train on, the span is below 1
+        or the embargo below 0.
 
     Examples
     --------
@@ -60,92 +63,38 @@ def temporal_split(
     >>> folds.groupby("role").size().to_dict()
     {'test': 100, 'train': 278, 'validation': 100}
     """
-    n_validation, n_test = round(validation_size * len(sessions)), round(test_size * len(sessions))
-    test = slice(len(sessions) - n_test, len(sessions))
-    return _window(sessions, window, test, n_validation, None, _purge(span, embargo))
+    refuse_fractions(validation_size=validation_size, test_size=test_size)
+    days = as_days(sessions)
+    n_validation, n_test = round(validation_size * len(days)), round(test_size * len(days))
+    test = slice(len(days) - n_test, len(days))
+    return split_window(days, window, test, n_validation, None, purge_length(span, embargo))
 
 
-def walk_forward(
-    sessions: np.ndarray,
-    tests: Mapping[str, tuple[date, date]],
-    *,
-    n_validation: int,
-    n_train: int | None = None,
-    span: int = SPAN,
-    embargo: int = EMBARGO,
-) -> pd.DataFrame:
-    """A window for each of `tests`, every one as if the others were not; rows of `tables.FOLDS`.
-
-    The tests follow each other without gap or overlap: no session is tested twice or left out.
-
-    Parameters
-    ----------
-    sessions
-        Shape (n_sessions,), datetime64[D], sorted: the sessions with a label.
-    tests
-        Name of each window → first and last day of its test, in order of time; `equal_tests`
-        makes some. The days need not be sessions: ("2018-01-01", "2018-06-30") is a half-year.
-    n_validation
-        Sessions that each window validates on.
-    n_train
-        Sessions that each window trains on, the latest there are: it rolls. None: every session
-        from the first one on, so it expands.
-    span
-        Sessions after t that a label of t looks at.
-
-    Raises
-    ------
-    DatasetError
-        If a window cannot have all that was asked: it is refused, never shortened. Also if tests
-        overlap or leave a session out, if one ends after the last labelled session, or if a role
-        would get fewer than 60 sessions.
-    SettingsError
-        If the span is below 1 or the embargo below 0.
-    """
-    purge = _purge(span, embargo)
-    if not tests:
-        raise DatasetError("no test window was asked for; name at least one, as `equal_tests` does")
-    places = {name: _place_of(sessions, name, *days) for name, days in tests.items()}
-    for (before, one), (after, other) in pairwise(places.items()):
-        if one.stop != other.start:
-            raise DatasetError(
-                f"the test of window {after} should begin with the first labelled session after"
-                f" that of {before} and begins {abs(other.start - one.stop)}"
-                f" {'later' if other.start > one.stop else 'earlier'}; give test windows, in order"
-                " of time, that follow each other"
-            )
-    return pd.concat(
-        [
-            _window(sessions, name, test, n_validation, n_train, purge)
-            for name, test in places.items()
-        ],
-        ignore_index=True,
-    )
-
-
-def equal_tests(
-    sessions: np.ndarray, n_windows: int, test_size: float = 0.2
-) -> dict[str, tuple[date, date]]:
-    """The last `test_size` of the sessions, cut into `n_windows` tests as equal as sessions allow.
-
-    Named by their first and last session. Where the sessions do not divide, the earliest windows
-    have one more.
-
-    >>> days = np.arange("2020-01-01", "2020-01-26", dtype="datetime64[D]")
-    >>> list(equal_tests(days, n_windows=2, test_size=0.2))
-    ['2020-01-21..2020-01-23', '2020-01-24..2020-01-25']
-    """
-    n_test = round(test_size * len(sessions))
-    if not 1 <= n_windows <= n_test:
+def as_days(sessions: np.ndarray) -> np.ndarray:
+    """Sessions of any datetime64 unit as datetime64[D]; unsorted or repeated ones are refused."""
+    days = np.asarray(sessions).astype("datetime64[D]")
+    # A missing day is neither before nor after another one.
+    if np.isnat(days).any() or (np.diff(days) <= np.timedelta64(0)).any():
         raise DatasetError(
-            f"{n_test} sessions to test cannot make {n_windows} windows; use a longer history,"
-            " a larger test_size or fewer windows"
+            "the sessions to split must be sorted, each of them once, and none missing; sort them"
+            " with np.unique"
         )
-    parts = np.array_split(sessions[len(sessions) - n_test :], n_windows)
-    return {f"{p[0]}..{p[-1]}": (p[0].astype(date), p[-1].astype(date)) for p in parts}
+    return days
 
 
-def _purge(span: int, embargo: int) -> int:
+def refuse_fractions(**fractions: float) -> None:
+    """Raise `SettingsError` unless each lies between 0 and 1 and together they leave some."""
+    # Written so that NaN is refused as well.
+    if not (all(0 < size < 1 for size in fractions.values()) and sum(fractions.values()) < 1):
+        found = ", ".join(f"{name}={size}" for name, size in fractions.items())
+        raise SettingsError(
+            f"{found}: fractions of the sessions were expected, each above 0 and below 1, that"
+            " leave some to train on"
+        )
+
+
+def purge_length(span: int, embargo: int) -> int:
+    """Sessions between two roles: what a label looks ahead, and the embargo."""
     if span < 1 or embargo < 0:
         raise SettingsError(
             f"labels look at least 1 session ahead, and an embargo is at least 0 sessions; found"
@@ -154,22 +103,7 @@ def _purge(span: int, embargo: int) -> int:
     return span + embargo
 
 
-def _place_of(sessions: np.ndarray, name: str, first: date, last: date) -> slice:
-    """Where the days from `first` to `last` lie in `sessions`, which must reach that far."""
-    # A test that the labels do not reach the end of would be a shorter one under the same name.
-    if len(sessions):
-        unlabelled = sessions_between(sessions[-1].astype(date), last)[1:]
-        if len(unlabelled):
-            raise DatasetError(
-                f"window {name} is tested up to {last}, but the labelled sessions end on"
-                f" {sessions[-1]}, {len(unlabelled)} short of it; wait for the data, or end the"
-                " window there"
-            )
-    start = np.searchsorted(sessions, np.datetime64(first))
-    return slice(int(start), int(np.searchsorted(sessions, np.datetime64(last), side="right")))
-
-
-def _window(
+def split_window(
     sessions: np.ndarray,
     window: str,
     test: slice,
@@ -177,11 +111,11 @@ def _window(
     n_train: int | None,
     purge: int,
 ) -> pd.DataFrame:
-    """train | purge | validation | purge | test, with the test at `test` of the sessions."""
-    if (np.diff(sessions) <= np.timedelta64(0)).any():
-        raise DatasetError(
-            "the sessions to split must be sorted, each of them once; sort them with np.unique"
-        )
+    """train | purge | validation | purge | test, with the test at `test` of the sessions.
+
+    Rows of `tables.FOLDS`; what cannot be had in full raises `DatasetError`. `sessions` are those
+    of `as_days`; without `n_train` every session before the first purge trains.
+    """
     start_validation = test.start - purge - n_validation
     n_available = start_validation - purge
     n_asked = n_available if n_train is None else n_train
@@ -237,8 +171,17 @@ def role_mask(
     role: str,
     window: str = HOLDOUT,
 ) -> np.ndarray:
-    """Rows whose session plays `role`: boolean mask, shape (n_rows,)."""
+    """Rows whose session plays `role`: boolean mask, shape (n_rows,).
+
+    Raises `DatasetError` if the folds have no such window, or it no such role: an empty mask would
+    be a training or a test of nothing.
+    """
     chosen = folds.loc[(folds["window"] == window) & (folds["role"] == role), "session"]
+    if chosen.empty:
+        there = sorted({f"{row.role} of {row.window}" for row in folds.itertuples()})
+        raise DatasetError(
+            f"no session plays {role} of {window}; the folds have {', '.join(there) or 'none'}"
+        )
     is_chosen = np.isin(samples_sessions, chosen.to_numpy().astype("datetime64[D]"))
     return is_chosen[session_codes]
 
@@ -252,7 +195,10 @@ def too_close_roles(folds: pd.DataFrame, purge: int = SPAN + EMBARGO) -> pd.Data
     close = []
     for window, rows in folds.groupby("window"):
         days = rows.groupby("role")["session"].agg(["min", "max"])
-        for before, after in pairwise(("train", "validation", "test")):
+        missing = [role for role in ROLES if role not in days.index]
+        if missing:
+            raise DatasetError(f"window {window} has no session for {', none for '.join(missing)}")
+        for before, after in pairwise(ROLES):
             last, first = days.loc[before, "max"], days.loc[after, "min"]
             n_between = len(sessions_between(last.date(), first.date())) - 2
             if first <= last or n_between < purge:

@@ -41,7 +41,7 @@ def test_every_column_is_the_one_that_pandas_makes(seed):
     ours, theirs = compute_features(quotes, universe), features_by_groupby(quotes, universe)
     assert set(theirs) == {feature.name for feature in CATALOGUE}
     for name in theirs:
-        np.testing.assert_allclose(ours[name], theirs[name], rtol=2e-6, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("feature", CATALOGUE, ids=lambda feature: feature.name)

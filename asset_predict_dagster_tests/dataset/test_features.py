@@ -16,7 +16,8 @@ from asset_predict_dagster.dataset.features import (
     TABLE,
     compute_features,
 )
-from asset_predict_dagster_tests.dataset.hand_made_bars import features_of, lively
+from asset_predict_dagster.errors import DatasetError
+from asset_predict_dagster_tests.dataset.hand_made_bars import everyone, features_of, lively
 
 RANKS = [feature for feature in CATALOGUE if feature.rank_of]
 
@@ -146,3 +147,59 @@ def test_a_ticker_steps_over_the_sessions_in_which_it_did_not_trade():
     one, other = features_of(halted), features_of(always)
     names = [f.name for f in CATALOGUE if f.compute and f.name not in ("beta_126d", "day_of_week")]
     pd.testing.assert_frame_equal(one[names], other[names])
+
+
+# --- Rows that cannot be what they say ---------------------------------------------------------
+
+
+def two_tickers():
+    table = pd.concat([lively("AAAA3", 40, 1), lively("BBBB3", 40, 2)], ignore_index=True)
+    return table, everyone(table).assign(ticker=table["ticker"], session=table["session"])
+
+
+@pytest.mark.parametrize(
+    "rearranged",
+    [
+        lambda quotes: quotes.sample(frac=1, random_state=0),
+        lambda quotes: quotes.sort_values(["session", "ticker"]),
+        lambda quotes: quotes.sort_values(["ticker", "session"], ascending=[True, False]),
+        lambda quotes: quotes.iloc[[*range(20), *range(19, 80)]],
+    ],
+    ids=["shuffled", "by session", "backwards in time", "a session twice"],
+)
+def test_rows_in_another_order_are_refused_by_name(rearranged):
+    quotes, universe = two_tickers()
+    quotes = rearranged(quotes)
+    with pytest.raises(DatasetError, match=r"the row of [AB]{4}3 on 2020-\d\d-\d\d is not where"):
+        compute_features(quotes, universe.loc[quotes.index])
+
+
+def test_a_universe_of_other_keys_is_refused():
+    quotes, universe = two_tickers()
+    for other in (universe[:-5], universe[::-1]):
+        with pytest.raises(DatasetError, match="should have the keys of quotes"):
+            compute_features(quotes, other)
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, math.nan])
+def test_a_price_that_is_none_is_refused_by_name(price):
+    quotes, universe = two_tickers()
+    quotes.loc[50, "adjusted_low"] = price
+    with pytest.raises(DatasetError, match=r"BBBB3 on 2020-01-15: adjusted_low"):
+        compute_features(quotes, universe)
+
+
+def test_no_quotes_have_no_features():
+    quotes, universe = two_tickers()
+    none = compute_features(quotes[:0], universe[:0])
+    assert none.columns.tolist() == TABLE.column_names
+    assert len(none) == 0
+
+
+def test_a_spread_of_one_centavo_in_ten_is_that_of_two_in_twenty():
+    """9.99 to 10.00 and 19.98 to 20.00 differ in their last bits; equal spreads share a rank."""
+    table = pd.concat([lively(f"SAM{n}3", 30, n) for n in range(8)], ignore_index=True)
+    unit = 1 + table["ticker"].str[3].astype(float)
+    table["best_bid"], table["best_ask"] = 9.99 * unit, 10.0 * unit
+    features = compute_features(table, everyone(table))
+    assert features["rank_bid_ask_spread"].abs().max() < 1e-6

@@ -34,6 +34,12 @@ def test_a_price_that_falls_every_day_has_no_relative_strength_but_a_number():
     assert falling["stochastic_14"] < 25
 
 
+def test_a_price_that_fell_or_rose_and_then_stood_still_keeps_its_strength():
+    falls, stands = 100 - np.arange(40.0), np.full(40, 61.0)
+    assert features_of(quotes_of("FALL3", [*falls, *stands]))["rsi_14"].iloc[-1] == 0.0
+    assert features_of(quotes_of("RISE3", [*falls[::-1], *stands + 39]))["rsi_14"].iloc[-1] == 100.0
+
+
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=40, deadline=None)
 def test_a_price_that_stopped_moving_forgets_that_it_did(seed):

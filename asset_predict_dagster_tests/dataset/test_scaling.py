@@ -44,13 +44,20 @@ def test_one_absurd_value_among_many_hardly_matters(absurd):
         ([7, 7, 7, 7], 7, 1),  # it never varies
         ([np.nan, np.nan], 0, 1),  # it is always missing
         ([1, np.nan, 3, np.inf], 2, 1 / 1.349),  # what is missing does not count
-        ([0, 0, 0, 0, 0, 0, 0, 8], 0, np.sqrt(7)),  # its middle half is one value
+        ([0, 0, 0, 0, 0, 0, 0, 8], 0, 8),  # its middle half is one value
     ],
 )
 def test_a_feature_without_a_spread_is_not_divided_by_nothing(values, centre, scale):
     scaling = RobustScaling.fit(column(*values))
     assert scaling.centre.item() == centre
     assert scaling.scale.item() == pytest.approx(scale)
+
+
+@pytest.mark.parametrize("absurd", [1, 1e3, 1e6])
+def test_one_absurd_value_does_not_hide_the_rare_ones(absurd):
+    """Nine in ten are 0, a flag is 1, and one value is wrong: a 1 stays a 1."""
+    scaling = RobustScaling.fit(column(*[0] * 900, *[1] * 99, absurd))
+    assert scaling.apply(column(0, 1)).tolist() == [[0], [1]]
 
 
 def test_a_missing_value_is_as_good_as_the_median():

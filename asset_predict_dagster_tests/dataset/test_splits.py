@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asset_predict_dagster.dataset.labels import SPAN, compute_labels
@@ -13,11 +13,15 @@ from asset_predict_dagster.dataset.splits import (
     EMBARGO,
     HOLDOUT,
     MIN_SESSIONS,
-    equal_tests,
+    ROLES,
     role_mask,
     temporal_split,
     too_close_roles,
     usable_sessions,
+)
+from asset_predict_dagster.dataset.walk_forward_splits import (
+    MAX_MISSING,
+    equal_tests,
     walk_forward,
 )
 from asset_predict_dagster.errors import DatasetError, SettingsError
@@ -25,7 +29,6 @@ from asset_predict_dagster.market.sessions import sessions_between
 from asset_predict_dagster.tables import FOLDS
 
 CALENDAR = sessions_between(date(2016, 1, 1), date(2022, 12, 31))
-ROLES = ("train", "validation", "test")
 
 
 def sessions_of(folds):
@@ -44,7 +47,7 @@ def histories(draw):
     return np.delete(CALENDAR[:n], sorted(absent))
 
 
-fractions = st.floats(0.05, 0.6)
+fractions = st.floats(0.05, 0.49)
 
 
 @given(
@@ -120,6 +123,11 @@ def roles_of(folds, window):
     return sessions_of(folds[folds["window"] == window])
 
 
+def share_missing(sessions, first, last):
+    expected = sessions_between(first, last)
+    return 1 - np.isin(expected, sessions).mean()
+
+
 @given(
     sessions=histories(),
     n_windows=st.integers(1, 6),
@@ -140,8 +148,10 @@ def test_windows_tile_the_test_period_and_none_is_shortened(
 
     # Whatever cannot be had in full is refused. The first window has the least to train on.
     least = len(sessions) - n_test - n_validation - 2 * purge
-    if n_test // n_windows < MIN_SESSIONS or least < (n_train or MIN_SESSIONS):
-        with pytest.raises(DatasetError, match="use a longer history"):
+    too_short = n_test // n_windows < MIN_SESSIONS or least < (n_train or MIN_SESSIONS)
+    lacking = [share_missing(sessions, *days) > MAX_MISSING for days in tests.values()]
+    if too_short or any(lacking):
+        with pytest.raises(DatasetError, match=r"use a longer history|have no label"):
             walk_forward(sessions, tests, **settings_)
         return
     folds = walk_forward(sessions, tests, **settings_)
@@ -183,6 +193,7 @@ def test_a_split_is_one_window_of_a_walk(sessions, test_size, validation_size, s
     def one_window():
         [(name, days)] = equal_tests(sessions, 1, test_size).items()
         n_validation = round(validation_size * len(sessions))
+        assume(share_missing(sessions, *days) <= MAX_MISSING)
         purge = {"span": span, "embargo": embargo}
         return name, walk_forward(sessions, {name: days}, n_validation=n_validation, **purge)
 
@@ -251,6 +262,18 @@ def test_a_window_with_too_little_to_train_on_is_refused_by_name():
         walk_forward(CALENDAR, HALF_YEARS, n_validation=120, n_train=400)
 
 
+def test_a_window_without_a_month_of_its_sessions_is_refused_with_their_number():
+    february = CALENDAR.astype("datetime64[M]") == np.datetime64("2018-02")
+    with pytest.raises(DatasetError, match=r"2018H1 has 123 sessions .*, and 18 of them have no"):
+        walk_forward(CALENDAR[~february], HALF_YEARS, n_validation=120)
+
+
+def test_a_window_may_lack_single_sessions_as_real_files_do():
+    known = np.setdiff1d(CALENDAR, np.array(["2018-02-01", "2018-05-02"], dtype="datetime64[D]"))
+    folds = walk_forward(known, HALF_YEARS, n_validation=120)
+    assert len(roles_of(folds, "2018H1")["test"]) == 121
+
+
 def test_no_test_window_at_all_is_refused():
     with pytest.raises(DatasetError, match="no test window was asked for"):
         walk_forward(CALENDAR, {}, n_validation=60)
@@ -289,9 +312,42 @@ def test_a_short_history_is_refused_with_its_numbers():
         temporal_split(CALENDAR[:0])
 
 
+@pytest.mark.parametrize("wrong", [-0.2, 0.0, 1.0, 20, float("nan")])
+def test_a_fraction_is_between_none_and_all(wrong):
+    with pytest.raises(SettingsError, match=f"test_size={wrong}: fractions"):
+        equal_tests(CALENDAR, 2, wrong)
+    with pytest.raises(SettingsError, match=f"test_size={wrong}: fractions"):
+        temporal_split(CALENDAR, test_size=wrong)
+
+
+def test_no_window_is_no_number_of_windows():
+    with pytest.raises(SettingsError, match="n_windows=0"):
+        equal_tests(CALENDAR, 0)
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_a_session_is_a_day_in_whatever_unit(unit):
+    finer = CALENDAR.astype(f"datetime64[{unit}]")
+    assert equal_tests(finer, 3) == equal_tests(CALENDAR, 3)
+    pd.testing.assert_frame_equal(temporal_split(finer), temporal_split(CALENDAR))
+
+
+def test_a_role_or_window_that_is_not_there_is_refused_by_name():
+    folds = temporal_split(CALENDAR)
+    codes = np.arange(len(CALENDAR))
+    with pytest.raises(DatasetError, match="no session plays trian of holdout"):
+        role_mask(CALENDAR, codes, folds, "trian")
+    with pytest.raises(DatasetError, match="train of holdout"):
+        role_mask(CALENDAR, codes, folds, "test", window="2018H1")
+    with pytest.raises(DatasetError, match="holdout has no session for validation"):
+        too_close_roles(folds[folds["role"] != "validation"])
+
+
 def test_fractions_that_leave_nothing_to_train_on_are_refused():
-    with pytest.raises(DatasetError, match="give 0 to train"):
+    with pytest.raises(SettingsError, match="leave some to train on"):
         temporal_split(CALENDAR[:1000], validation_size=0.6, test_size=0.5)
+    with pytest.raises(DatasetError, match="give 0 to train"):
+        temporal_split(CALENDAR[:1000], validation_size=0.5, test_size=0.49)
 
 
 def test_the_rows_are_those_of_the_dictionary():
