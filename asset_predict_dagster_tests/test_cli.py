@@ -16,6 +16,11 @@ from asset_predict_dagster.cli import main
 from asset_predict_dagster.dataset import features
 from asset_predict_dagster.dataset.chain import Chain
 from asset_predict_dagster.dataset.labels import SPAN
+from asset_predict_dagster.dataset.leak_audit import Audit
+from asset_predict_dagster.dataset.leak_report import leaky_columns
+from asset_predict_dagster.dataset.leaks import as_leaks
+from asset_predict_dagster.dataset.samples import build_samples
+from asset_predict_dagster.dataset.scaling import fit_scalings
 from asset_predict_dagster.dataset.splits import temporal_split, usable_sessions
 from asset_predict_dagster.evaluation.evaluate import evaluate, headline
 from asset_predict_dagster.lake import Lake
@@ -29,8 +34,10 @@ from asset_predict_dagster.tables import (
     FOLDS,
     LABELS,
     PREDICTIONS,
+    QUOTES,
     RAW_QUOTES,
     RENAMES,
+    SCALINGS,
     UNIVERSE,
 )
 from asset_predict_dagster_tests.evaluation.forecast_rows import made_forecasts
@@ -283,16 +290,22 @@ def honest_lake(tmp_path_factory) -> Path:
     lake.write(RAW_QUOTES, records)
     lake.write(CORPORATE_ACTIONS, known_events(spot, listed))
     lake.write(RENAMES, chain.renames)
+    lake.write(QUOTES, made.quotes)
     lake.write(UNIVERSE, made.universe)
     lake.write(features.TABLE, made.features)
     lake.write(LABELS, made.labels)
-    lake.write(FOLDS, temporal_split(usable_sessions(made.labels, made.universe)))
+    folds = temporal_split(usable_sessions(made.labels, made.universe))
+    lake.write(FOLDS, folds)
+    lake.write(SCALINGS, fit_scalings(made.samples, folds))
     return root
 
 
 @pytest.fixture
 def leaky_lake(honest_lake, tmp_path) -> Path:
-    """The same with a purge one session too short, and a bit of the served row changed."""
+    """The same with a purge one session too short, and one value of the last session changed.
+
+    The scalings are those of the longer purge.
+    """
     root = tmp_path / "leaky"
     shutil.copytree(honest_lake, root)
     lake = Lake(root)
@@ -311,13 +324,94 @@ def test_a_market_without_leaks_is_told_so(typed, honest_lake, monkeypatch):
     assert (code, err) == (0, "")
     assert_fits(out)
     counts = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
-    for stage in ("quotes", "universe", "features", "input", "labels", "folds", "served"):
-        n_columns, n_values, n_leaks = counts[stage]
+    n_tickers = len(Lake(honest_lake).read(QUOTES).query("session == @LEAKS_UP_TO"))
+    at_cuts = ("quotes", "universe", "features", "input", "labels")
+    for stage in (*at_cuts, "learned", "folds", "scalings", "served", "stored"):
+        n_columns, n_leaky, n_cut_rows, n_values = counts[stage]
         assert int(n_columns) > 0
         assert int(n_values.replace(",", "")) > 0
-        assert n_leaks == "0"
+        assert n_leaky == "0"
+        if stage in at_cuts:
+            # Some tickers do not trade in one of the two sessions.
+            assert 1.5 * n_tickers < int(n_cut_rows) < 2.2 * n_tickers
+        else:
+            assert n_cut_rows == "whole"
     assert "2019-12-27" in out  # the last session but one is always a cut
-    assert "Nothing does." in out
+    assert "Nothing found at these 2 sessions." in out
+
+
+def test_what_a_cut_cannot_see_is_told_by_the_help(typed):
+    code, out, _ = typed("leaks", "--help")
+    assert code == 0
+    said = " ".join(out.split())
+    assert "A cut sees only what reaches across it" in said
+    assert "a leak in rows that no cut is near is not found" in said
+    assert "default: 12" in said
+
+
+@pytest.fixture
+def tampered_lake(honest_lake, tmp_path) -> Path:
+    """Features and labels but for the last session's know tomorrow, and scalings every session."""
+    root = tmp_path / "tampered"
+    shutil.copytree(honest_lake, root)
+    lake = Lake(root)
+    for table, columns in ((features.TABLE, ["rsi_14", "cci_20"]), (LABELS, ["return_rank_1d"])):
+        stored = lake.read(table)
+        tomorrow = stored.groupby("ticker")[columns].shift(-1)
+        lake.write(table, stored.assign(**tomorrow.where(tomorrow.notna(), stored[columns])))
+    samples = build_samples(lake.read(features.TABLE), lake.read(UNIVERSE), lake.read(LABELS))
+    lake.write(SCALINGS, fit_scalings(samples, lake.read(FOLDS).assign(role="train")))
+    return root
+
+
+def test_tables_that_were_tampered_with_are_named_though_the_code_is_honest(
+    typed, tampered_lake, monkeypatch
+):
+    monkeypatch.setenv("ASSET_PREDICT_LAKE", str(tampered_lake))
+    code, out, err = typed("leaks", "--cuts", "1")
+    assert (code, err) == (1, "")
+    assert_fits(out)
+    for column in ("features.rsi_14", "features.cci_20", "labels.return_rank_1d"):
+        assert f"stored.{column}" in out
+    assert "scalings.holdout.n_rows" in out
+    assert "stored: the table holds something else than its records make" in out
+    counts = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
+    assert counts["features"][1] == "0"
+
+
+def test_code_that_looks_ahead_is_named_at_every_cut(typed, honest_lake, monkeypatch):
+    honest = features.compute_features
+
+    def of_tomorrow(quotes, universe):
+        table = honest(quotes, universe)
+        return table.assign(rsi_14=table.groupby("ticker")["rsi_14"].shift(-1))
+
+    monkeypatch.setattr(features, "compute_features", of_tomorrow)
+    monkeypatch.setenv("ASSET_PREDICT_LAKE", str(honest_lake))
+    code, out, _ = typed("leaks", "--cuts", "2")
+    assert code == 1
+    assert_fits(out)
+    counts = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
+    assert (counts["features"][1], counts["input"][1]) == ("1", "1")
+    (found,) = (line for line in out.splitlines() if "perturbed" in line and "features." in line)
+    how, column, n_times, *_ = found.split()
+    assert (how, column, n_times) == ("perturbed", "features.rsi_14", "2")
+
+
+def test_a_leak_is_counted_by_column_and_a_copy_in_both_its_tables():
+    """One feature found twice at each of three cuts is one; it is a label as well."""
+    cuts = pd.to_datetime(["2019-01-02", "2019-01-03", "2019-01-04"])
+    hows = ("truncated", "perturbed")
+    found = [
+        {"column": "features.rsi_14", "how": how, "cut": cut, "n_rows": 1}
+        for cut in cuts
+        for how in hows
+    ]
+    copy = {"column": "features.rsi_14 = labels.action", "how": "copy", "cut": cuts[0], "n_rows": 9}
+    stored = {"column": "stored.labels.action", "how": "stored", "cut": cuts[0], "n_rows": 9}
+    tested = pd.DataFrame({"stage": ["quotes", "features", "labels", "stored"]})
+    report = Audit(cuts, tested, as_leaks([*found, copy, stored]))
+    assert leaky_columns(report) == {"quotes": 0, "features": 1, "labels": 1, "stored": 1}
 
 
 def test_a_leak_is_named_and_the_shell_is_told(typed, leaky_lake, monkeypatch):
@@ -328,7 +422,8 @@ def test_a_leak_is_named_and_the_shell_is_told(typed, leaky_lake, monkeypatch):
     assert "folds.holdout: train reaches validation" in out
     assert "served.rsi_14" in out
     assert "span: a label of one role looks at a session of the other" in out
-    assert "Nothing does." not in out
+    assert "stored.features.rsi_14" in out
+    assert "Nothing" not in out
 
 
 def test_a_program_can_read_the_leaks(typed, leaky_lake, monkeypatch):
@@ -337,7 +432,8 @@ def test_a_program_can_read_the_leaks(typed, leaky_lake, monkeypatch):
     report = json.loads(out)
     assert code == 1
     assert report["cuts"] == ["2019-12-27"]
-    assert {row["stage"] for row in report["tested"]} >= {"features", "labels", "folds", "served"}
+    stages = {row["stage"] for row in report["tested"]}
+    assert stages >= {"features", "labels", "folds", "scalings", "served", "stored"}
     (served,) = (leak for leak in report["leaks"] if leak["how"] == "served")
     assert (served["column"], served["n_rows"]) == ("served.rsi_14", 1)
     assert served["cut"] == "2019-12-30"

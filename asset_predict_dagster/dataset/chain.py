@@ -28,7 +28,7 @@ STAGES: dict[str, Table] = {"quotes": QUOTES, "universe": UNIVERSE, "features": 
 """The tables on the way to the model's input."""
 
 INPUT = "input"
-"""The stage after them: `Samples` without its labels."""
+"""The stage after them: what a model is given of `Samples`, and nothing that it is taught."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,23 @@ class Tables:
         for stage, table in STAGES.items():
             names = [name for name in table.point_in_time_columns if name not in table.key]
             parts.append(getattr(self, stage)[names].add_prefix(f"{stage}."))
-        parts.append(input_rows(build_samples(self.features, self.universe)))
+        parts.append(self.learned)
         return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+
+    @property
+    def samples(self) -> Samples:
+        """What models learn from: built with the labels, as every training builds it."""
+        return build_samples(self.features, self.universe, self.labels)
+
+    @cached_property
+    def learned(self) -> pd.DataFrame:
+        """What models are given of each row when they learn, as `input_rows`."""
+        return input_rows(self.samples)
+
+    @property
+    def served(self) -> pd.DataFrame:
+        """What they are given of it when no label is there."""
+        return input_rows(build_samples(self.features, self.universe))
 
 
 @dataclass(frozen=True)
@@ -90,11 +105,6 @@ class Chain:
         listed = self.listed[self.listed["ex_date"] <= last]
         return self._tables(spot, known_events(spot, listed))
 
-    def tables_with(self, records: pd.DataFrame, corporate_actions: pd.DataFrame) -> Tables:
-        """The same with these events, whoever listed or inferred them, and no others."""
-        spot = spot_quotes(records, self.renames, records["session"].max().date())
-        return self._tables(spot, corporate_actions)
-
     def _tables(self, spot: pd.DataFrame, events: pd.DataFrame) -> Tables:
         quotes = adjust(spot, events)
         universe = liquid_universe(quotes, self.classes)
@@ -104,8 +114,13 @@ class Chain:
 def input_rows(samples: Samples) -> pd.DataFrame:
     """What models are given of each row, as `input.column`: no label is among it."""
     table = pd.DataFrame(samples.features, columns=list(samples.feature_names))
-    states = {"in_universe": samples.in_universe, "is_forecastable": samples.is_forecastable}
-    return table.assign(**states).add_prefix(f"{INPUT}.")
+    states = ("volatility", "in_universe", "is_forecastable")
+    return table.assign(**{name: getattr(samples, name) for name in states}).add_prefix(f"{INPUT}.")
+
+
+def listed_events(corporate_actions: pd.DataFrame) -> pd.DataFrame:
+    """The events that a source lists: those that prices give away are inferred anew."""
+    return corporate_actions[corporate_actions["source"] != "inferred"].reset_index(drop=True)
 
 
 def split_labels() -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from asset_predict_dagster.dataset.another_future import KEY
+from asset_predict_dagster.dataset.another_future import KEY, up_to
 from asset_predict_dagster.dataset.leaks import (
     Compute,
     Perturb,
@@ -19,6 +19,7 @@ from asset_predict_dagster.dataset.leaks import (
     as_leaks,
     computed,
     recomputed,
+    refuse_unknown_columns,
     without_chance,
 )
 from asset_predict_dagster.dataset.same_bits import align, differences, entry, same_bits
@@ -83,8 +84,8 @@ def find_label_leaks(
     ['filled']
     """
     base = computed(compute, source, key)
-    names = [name for name in columns or base.columns if name not in (*key, span_end)]
-    watch = LabelWatch(base, names, key, span_end)
+    refuse_unknown_columns(base, [span_end])
+    watch = LabelWatch(base, columns, key, span_end)
     for again in recomputed(lambda rows: computed(compute, rows, key), source, key, cuts, perturb):
         watch.add(again)
     return without_chance(as_leaks(watch.found()), compute, source, base, key)
@@ -96,26 +97,36 @@ class LabelWatch:
     def __init__(
         self,
         base: pd.DataFrame,
-        columns: Sequence[str],
+        columns: Sequence[str] | None = None,
         key: Sequence[str] = KEY,
         span_end: str = "span_end",
     ):
-        self.base, self.columns, self.key, self.span_end = base, columns, key, span_end
+        self.base, self.key, self.span_end = base, key, span_end
+        self.columns = self._labels(base) if columns is None else columns
+        refuse_unknown_columns(base, self.columns)
+        self._takes_any = columns is None
         self._found: list[dict] = []
-        self._unmoved: dict[str, list[pd.DataFrame]] = {name: [] for name in columns}
+        self._unmoved: dict[str, list[pd.DataFrame]] = {name: [] for name in self.columns}
 
     def add(self, again: Recomputed[pd.DataFrame]) -> None:
         """Compare with what came out of another past or future."""
         cut, how, table = again
+        columns = [name for name in self.columns if name in table]
+        for name in (name for name in self.columns if name not in table):
+            self._note(cut, how, name, up_to(self.base, cut, self.key))
+            self._unmoved.pop(name, None)
+        if self._takes_any:
+            for name in (name for name in self._labels(table) if name not in self.base):
+                self._note(cut, how, name, up_to(table, cut, self.key))
         is_over = (self.base[self.span_end] <= cut).to_numpy()
         is_past = (self.base[self.key[1]] <= cut).to_numpy()
         over = align(self.base[is_over], table, self.key)
         over = over._replace(only_after=over.only_before.iloc[:0])
-        for one in differences(over, self.columns, self.key):
+        for one in differences(over, columns, self.key):
             self._found.append({"cut": cut, "how": how, **one})
         final, now, _, _ = align(self.base[is_past & ~is_over], table, self.key)
         is_today = (final[self.key[1]] == cut).to_numpy()
-        for name in self.columns:
+        for name in columns:
             has_value = now[name].notna().to_numpy()
             differs = ~same_bits(final[name], now[name])
             if how == "truncated":
@@ -137,6 +148,9 @@ class LabelWatch:
                 about = {"cut": rows["cut"].iloc[0], "how": "known_at_t"}
                 decided.append({**about, **entry(name, rows, self.key)})
         return self._found + decided
+
+    def _labels(self, table: pd.DataFrame) -> list[str]:
+        return [name for name in table.columns if name not in (*self.key, self.span_end)]
 
     def _note(self, cut: pd.Timestamp, how: str, name: str, rows: pd.DataFrame) -> None:
         if len(rows):

@@ -1,7 +1,7 @@
 """Leak audit: the project's own chain under the detector, from B3's records to the model's input.
 
 What `tables.py` declares point-in-time must not look ahead; what it declares to be known later
-must be an honest label; and the row that is served must be the row that models learn from.
+must be an honest label; and with a label or without, a row gives a model the same.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.dataset.another_future import KEY, draw_cuts
-from asset_predict_dagster.dataset.chain import Chain, Tables, input_rows, split_labels
+from asset_predict_dagster.dataset.chain import INPUT, Chain, Tables, split_labels
 from asset_predict_dagster.dataset.label_leaks import LabelWatch, find_label_copies
 from asset_predict_dagster.dataset.leaks import Recomputed, as_leaks, looks_ahead, recomputed
 from asset_predict_dagster.dataset.same_bits import align, differences
-from asset_predict_dagster.dataset.samples import Samples, build_samples
 from asset_predict_dagster.market.quotes import standard_lots
 
 WINDOW = 400
@@ -26,9 +25,6 @@ MAX_TICKERS = 300
 
 COPY_SESSIONS = 10
 """Sessions in which features are held beside labels, spread over the history."""
-
-SERVED_SESSIONS = 63
-"""Sessions of features from which the row of the last one is made when it is served."""
 
 EVERYTHING = ("known", "labels")
 
@@ -42,8 +38,9 @@ class Audit:
     cuts
         The sessions tested at.
     tested
-        One row per stage: stage, n_columns, n_cuts, n_values (compared at a cut, once with another
-        past and once with another future).
+        One row per stage: stage, n_columns, n_cuts, n_cut_rows (of the sessions cut at, the first
+        that a look ahead shows in) and n_values: all that were compared, the past of each cut
+        twice, without what came after it and with another future.
     leaks
         As `find_leaks` gives them; a column is `stage.column`.
     """
@@ -69,6 +66,16 @@ def audit(
         Sessions to test at, each with sessions after it.
     what
         `known` for all that is known at t, `labels` for the table of labels, or both.
+
+    Returns
+    -------
+    With `known`, a stage `learned` says in which columns of the model's input a row that has its
+    label differs from the same row without.
+
+    Raises
+    ------
+    DatasetError
+        If there is no cut, or one without a session up to it or after it.
     """
     spot = standard_lots(records).reset_index(drop=True)
     base = chain.tables(spot)
@@ -76,11 +83,12 @@ def audit(
     names, n_rows, found = [], 0, []
     if "known" in what:
         names += [name for name in base.known if name not in KEY]
+        found += _of_learned(base)
     watch = LabelWatch(base.labels, later) if "labels" in what else None
     for cut, how, tables in recomputed(chain.tables, spot, cuts=cuts):
         n_rows += int((base.quotes["session"] <= cut).sum())
         if "known" in what:
-            found += looks_ahead(base.known, Recomputed(cut, how, tables.known), names)
+            found += looks_ahead(base.known, Recomputed(cut, how, tables.known))
         if watch is not None:
             labels = Recomputed(cut, how, tables.labels)
             watch.add(labels)
@@ -90,8 +98,21 @@ def audit(
         names += [f"labels.{name}" for name in (*later, *at_once)]
     stages = pd.Series(names, dtype="str").str.split(".").str[0]
     counts = stages.value_counts(sort=False).rename_axis("stage").reset_index(name="n_columns")
-    tested = counts.assign(n_cuts=len(cuts), n_values=counts["n_columns"] * n_rows)
+    n_at_cuts = int(base.quotes["session"].isin(cuts).sum())
+    tested = counts.assign(
+        n_cuts=len(cuts), n_cut_rows=n_at_cuts, n_values=counts["n_columns"] * n_rows
+    )
+    if "known" in what:
+        n_columns, n_rows = base.learned.shape[1], len(base.learned)
+        learned = stage_without_cuts("learned", n_columns, n_columns * n_rows)
+        tested = pd.concat([tested, learned], ignore_index=True)
     return Audit(cuts, tested, as_leaks(found))
+
+
+def stage_without_cuts(stage: str, n_columns: int, n_values: int) -> pd.DataFrame:
+    """A row of `Audit.tested` for what is compared as a whole."""
+    row = {"stage": stage, "n_columns": n_columns, "n_cuts": 0, "n_cut_rows": 0}
+    return pd.DataFrame([{**row, "n_values": n_values}])
 
 
 def draw_sample(
@@ -116,49 +137,6 @@ def draw_sample(
     return rows.reset_index(drop=True), draw_cuts(rows, n_cuts, seed=2 * seed + int(latest))
 
 
-def unequal_served_rows(
-    chain: Chain,
-    records: pd.DataFrame,
-    corporate_actions: pd.DataFrame,
-    features: pd.DataFrame,
-    universe: pd.DataFrame,
-) -> pd.DataFrame:
-    """Where the last session's row of the model's input, made anew, is not the one learned from.
-
-    Made from the records up to that session and the last 63 sessions of features, as it is
-    served; compared to the bit with that of the tables, as training takes it.
-
-    Parameters
-    ----------
-    records, corporate_actions, features, universe
-        Rows of the tables `raw_quotes` and of those names; of the records the columns
-        `RECORD_COLUMNS`, of the features the models' are enough.
-
-    Returns
-    -------
-    One row per column that differs: column (`(rows)` where a ticker has a row on one side only),
-    session, n_rows, largest_difference, ticker (the first). None if all is the same.
-    """
-    session = features["session"].max()
-    events = corporate_actions[corporate_actions["ex_date"] <= session]
-    made = chain.tables_with(records[records["session"] <= session], events)
-    recent = np.unique(made.quotes["session"].to_numpy())[-SERVED_SESSIONS:][0]
-    rows = (made.quotes["session"] >= recent).to_numpy()
-    parts = made.features[rows], made.universe[rows]
-    served = _input_of(build_samples(*(part.reset_index(drop=True) for part in parts)), session)
-    learned = _input_of(build_samples(features, universe), session)
-    names = [name for name in served if name not in KEY]
-    found = differences(align(served, learned, KEY), names, KEY)
-    columns = ["column", "row_session", "n_rows", "largest_difference", "ticker"]
-    table = pd.DataFrame(found, columns=columns)
-    return table.rename(columns={"row_session": "session"})
-
-
-def listed_events(corporate_actions: pd.DataFrame) -> pd.DataFrame:
-    """The events that a source lists: those that prices give away are inferred anew."""
-    return corporate_actions[corporate_actions["source"] != "inferred"].reset_index(drop=True)
-
-
 def _copies(base: Tables, names: list[str]) -> list[dict]:
     """Features that are a label, by some sessions from which every label is known."""
     labelled = np.unique(base.labels.loc[base.labels["span_end"].notna(), "session"].to_numpy())
@@ -174,12 +152,15 @@ def _copies(base: Tables, names: list[str]) -> list[dict]:
     return found.to_dict("records")
 
 
+def _of_learned(base: Tables) -> list[dict]:
+    key = base.features[list(KEY)].reset_index(drop=True)
+    parts = [pd.concat([key, part], axis=1) for part in (base.learned, base.served)]
+    unequal = differences(align(*parts, KEY), list(base.learned.columns), KEY)
+    about = {"cut": key["session"].max(), "how": "learned"}
+    return [
+        {**one, **about, "column": one["column"].replace(INPUT, "learned", 1)} for one in unequal
+    ]
+
+
 def _of_labels(found: list[dict]) -> list[dict]:
     return [{**one, "column": f"labels.{one['column']}"} for one in found]
-
-
-def _input_of(samples: Samples, session: pd.Timestamp) -> pd.DataFrame:
-    days = samples.sessions[samples.session_codes]
-    rows = np.flatnonzero(days == session.to_numpy().astype("datetime64[D]"))
-    ticker = samples.tickers[samples.ticker_codes[rows]]
-    return input_rows(samples).iloc[rows].assign(ticker=ticker, session=session)

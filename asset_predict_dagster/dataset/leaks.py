@@ -2,7 +2,8 @@
 
 A value of t is what was known at t: computed without the sessions after t, or with other ones,
 it is the same to the bit. `find_leaks` takes whatever anybody computes and names the columns that
-break this. It can only find: a leak that no cut touches stays hidden, so draw others now and then.
+break this. It can only find: what looks n sessions ahead shows in the last n sessions up to a cut,
+so a leak that no cut touches stays hidden. Draw others now and then.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,12 @@ from typing import Generic, NamedTuple, TypeVar
 import pandas as pd
 
 from asset_predict_dagster.dataset.another_future import KEY, another_future, draw_cuts, up_to
-from asset_predict_dagster.dataset.same_bits import align, differences, refuse_unsound_keys
+from asset_predict_dagster.dataset.same_bits import (
+    align,
+    differences,
+    entry,
+    refuse_unsound_keys,
+)
 from asset_predict_dagster.errors import DatasetError
 
 Compute = Callable[[pd.DataFrame], pd.DataFrame]
@@ -28,7 +34,10 @@ HOWS = {
     "known_at_t": "is decided by what is known at t: to forecast it is no forecast",
     "copy": "orders the tickers of every session as the label does",
     "span": "a label of one role looks at a session of the other",
-    "served": "the row made anew from the records is not the one in the tables",
+    "stored": "the table holds something else than its records make",
+    "learned": "with its label a row gives a model something else than without",
+    "fitted": "changes with what comes after the end of its training",
+    "served": "models are not served what they would learn from the same sessions",
     "repeated": "changes when nothing does, so it cannot be tested: make it reproducible",
 }
 """How a leak was found → what it means."""
@@ -74,7 +83,8 @@ def find_leaks(
     source
         Rows with the columns of `key`: the paper and the session.
     columns
-        The columns to test; all but the key if not given.
+        The columns to test; all but the key if not given, those included that are there with one
+        future only.
     cuts
         Sessions to test at, each with sessions after it; drawn by `draw_cuts` if not given.
     perturb
@@ -91,7 +101,8 @@ def find_leaks(
     Raises
     ------
     DatasetError
-        If a cut has no session up to it or none after it, or rows share a key.
+        If a cut has no session up to it or none after it, no cut or no column is given, a column is
+        not among what is computed, or rows share a key.
 
     Examples
     --------
@@ -104,22 +115,51 @@ def find_leaks(
     ['centred']
     """
     base = computed(compute, source, key)
-    names = [name for name in columns or base.columns if name not in key]
+    if columns is not None:
+        refuse_unknown_columns(base, columns)
     found = []
     for again in recomputed(lambda rows: computed(compute, rows, key), source, key, cuts, perturb):
-        found += looks_ahead(base, again, names, key)
+        found += looks_ahead(base, again, columns, key)
     return without_chance(as_leaks(found), compute, source, base, key)
 
 
 def looks_ahead(
     base: pd.DataFrame,
     again: Recomputed[pd.DataFrame],
-    columns: Sequence[str],
+    columns: Sequence[str] | None = None,
     key: Sequence[str] = KEY,
 ) -> list[dict]:
-    """The columns of which some row up to the cut came out otherwise, as `as_leaks` takes them."""
-    sides = align(up_to(base, again.cut, key), up_to(again.result, again.cut, key), key)
-    return [{"cut": again.cut, "how": again.how, **one} for one in differences(sides, columns, key)]
+    """The columns of which some row up to the cut came out otherwise, as `as_leaks` takes them.
+
+    All but the key if not given. A column that is on one side only differs in every row.
+    """
+    past, past_again = up_to(base, again.cut, key), up_to(again.result, again.cut, key)
+    if columns is None:
+        columns = list(dict.fromkeys([*past.columns, *past_again.columns]))
+    names = [name for name in columns if name not in key]
+    both = [name for name in names if name in past and name in past_again]
+    found = differences(align(past, past_again, key), both, key)
+    for table, other in ((past, past_again), (past_again, past)):
+        lonely = [name for name in names if name in table and name not in other]
+        found += [entry(name, table, key) for name in lonely if len(table)]
+    return [{"cut": again.cut, "how": again.how, **one} for one in found]
+
+
+def refuse_unknown_columns(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Stop if no column is asked for, or one that `table` lacks.
+
+    Raises
+    ------
+    DatasetError
+        With the names.
+    """
+    unknown = [str(name) for name in columns if name not in table]
+    if unknown or len(columns) == 0:
+        raise DatasetError(
+            f"columns: expected some of {', '.join(map(str, table.columns))}; found"
+            f" {', '.join(unknown) or 'none'}; name columns that are computed, or leave `columns`"
+            " out to test them all"
+        )
 
 
 def as_leaks(found: Sequence[dict]) -> pd.DataFrame:
@@ -144,9 +184,14 @@ def recomputed(
     Raises
     ------
     DatasetError
-        If a cut has no session up to it or none after it, or none can be drawn.
+        If a cut has no session up to it or none after it, or there is none: given or drawn.
     """
     sessions = source[key[1]]
+    if cuts is not None and len(cuts) == 0:
+        raise DatasetError(
+            "cuts: expected one session or more to test at, found none, which would test nothing;"
+            " name some, or leave `cuts` out to have them drawn"
+        )
     if cuts is None:
         cuts = draw_cuts(source, N_CUTS, key)
         if not cuts:

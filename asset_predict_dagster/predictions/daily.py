@@ -15,15 +15,12 @@ from asset_predict_dagster.dataset.samples import (
     ACTION_HORIZON,
     ACTIONS,
     HORIZONS,
-    build_samples,
 )
 from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.market.sessions import session_after
 from asset_predict_dagster.models.bundle import Bundle
+from asset_predict_dagster.predictions.served_samples import RECENT_SESSIONS, served_samples
 from asset_predict_dagster.tables import PREDICTIONS
-
-RECENT_SESSIONS = 63
-"""A ticker without a quote in so many sessions has left the exchange: it is not even refused."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +62,7 @@ def predict_last_session(
         _refuse_hindsight(champion, pd.Timestamp(session).date())
     recent = (quotes["session"] >= sessions[-RECENT_SESSIONS:][0]).to_numpy()
     lookback = max(champion.bundle.card["lookback"] for champion in champions)
-    needed = (features["session"] >= sessions[-max(lookback, RECENT_SESSIONS) :][0]).to_numpy()
-    samples = build_samples(
-        features[needed].reset_index(drop=True), universe[needed].reset_index(drop=True)
-    )
+    samples = served_samples(features, universe, lookback)
     latest = _latest_rows(quotes[recent], universe[recent], session)
     is_today = samples.sessions[samples.session_codes] == session.astype("datetime64[D]")
     rows = np.flatnonzero(is_today & samples.is_forecastable)

@@ -1,8 +1,6 @@
 """The detector finds what looks ahead, names it, and leaves what does not alone."""
 
 import re
-from dataclasses import dataclass
-from datetime import date
 from functools import cache
 
 import numpy as np
@@ -11,31 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asset_predict_dagster.dataset import chain, leak_audit
 from asset_predict_dagster.dataset.another_future import another_future, draw_cuts, up_to
-from asset_predict_dagster.dataset.chain import (
-    Chain,
-    Tables,
-    split_labels,
-)
-from asset_predict_dagster.dataset.features import FEATURE_NAMES, TABLE, gaussian_rank
+from asset_predict_dagster.dataset.features import gaussian_rank
 from asset_predict_dagster.dataset.label_leaks import (
     find_fold_leaks,
     find_label_copies,
     find_label_leaks,
 )
 from asset_predict_dagster.dataset.labels import SPAN
-from asset_predict_dagster.dataset.leak_audit import audit, draw_sample, unequal_served_rows
 from asset_predict_dagster.dataset.leaks import find_leaks
 from asset_predict_dagster.dataset.splits import temporal_split
 from asset_predict_dagster.errors import DatasetError
-from asset_predict_dagster.market.adjustment import back_adjusted
-from asset_predict_dagster.market.history import known_events, spot_quotes
-from asset_predict_dagster.market.renames import read_renames
-from asset_predict_dagster.market.simulated_market import SimulatedMarket
-from asset_predict_dagster.market.universe import liquid_universe
-from asset_predict_dagster.tables import SHARE_KINDS
-from asset_predict_dagster_tests.market.true_returns import true_events
 
 N_SESSIONS = 60
 DAYS = list(pd.bdate_range("2024-01-01", periods=N_SESSIONS).as_unit("us"))
@@ -166,6 +150,32 @@ def test_only_the_columns_asked_for_are_tested():
     assert find_leaks(label_as_feature, quotes(), columns=["log_close"]).empty
 
 
+def a_column_per_month(table):
+    """As `get_dummies` makes them: of the months that are in the data."""
+    months = pd.get_dummies(table["session"].dt.month, prefix="month")
+    return pd.concat([table[["ticker", "session"]], months], axis=1)
+
+
+def test_a_column_that_is_there_with_one_future_only_is_named():
+    """The sessions reach from January to March; up to the twentieth it is January."""
+    found = find_leaks(a_column_per_month, quotes(), cuts=[DAYS[19]])
+    truncated = found[found["how"] == "truncated"]
+    assert truncated["column"].tolist() == ["month_2", "month_3"]
+    # Every row of eight tickers in twenty sessions.
+    assert truncated["n_rows"].tolist() == [160, 160]
+
+
+def test_a_column_that_another_future_brings_is_named_only_if_all_are_tested():
+    def compute(table):
+        is_whole = table["session"].max() > DAYS[30]
+        more = {} if is_whole else {"of_the_short": table["close"]}
+        return with_features(table, close=table["close"], **more)
+
+    (found,) = find_leaks(compute, quotes(), cuts=[DAYS[30]]).itertuples()
+    assert (found.column, found.how, found.n_rows) == ("of_the_short", "truncated", 248)
+    assert find_leaks(compute, quotes(), cuts=[DAYS[30]], columns=["close"]).empty
+
+
 def test_other_names_for_paper_and_day_will_do():
     renamed = quotes().rename(columns={"ticker": "symbol", "session": "day"})
 
@@ -236,11 +246,24 @@ def test_a_compute_that_fails_says_on_which_data():
         (quotes(), {"cuts": [DAYS[-1]]}, "expected sessions up to it and after it"),
         (quotes(), {"cuts": [DAYS[0] - pd.Timedelta(days=1)]}, "expected sessions up to it"),
         (quotes().query("session == @DAYS[0]"), {}, "two or more can be tested"),
+        (quotes(), {"cuts": []}, "found none, which would test nothing"),
+        (quotes(), {"columns": []}, "found none; name columns that are computed"),
+        (quotes(), {"columns": ["smooth_close", "nope"]}, "found nope; name columns"),
     ],
 )
 def test_what_cannot_be_tested_is_refused_in_one_sentence(source, arguments, sentence):
-    with pytest.raises(DatasetError, match=re.escape(sentence)):
-        find_leaks(centred_window, source, **arguments)
+    for find, compute in ((find_leaks, centred_window), (find_label_leaks, smooth_label)):
+        with pytest.raises(DatasetError, match=re.escape(sentence)):
+            find(compute, source, **arguments)
+
+
+def smooth_label(table):
+    return honest_labels(table, smooth_close=centred_window(table)["smooth_close"])
+
+
+def test_labels_without_the_end_of_their_span_are_refused():
+    with pytest.raises(DatasetError, match="found span_end"):
+        find_label_leaks(centred_window, quotes())
 
 
 # --- Another future -------------------------------------------------------------------------
@@ -263,6 +286,20 @@ def test_in_another_future_rows_are_missing_and_tickers_are_new():
     old = later[~later["ticker"].str.startswith("~")]
     assert 0.7 * 240 < len(old) < 0.9 * 240
     assert later["ticker"].str.startswith("~").any()
+
+
+def test_in_another_future_a_row_holds_the_texts_and_whole_numbers_of_another():
+    """No factor changes these, so they have to move."""
+    table = quotes().assign(trades=np.arange(480), note=[f"row {n}" for n in range(480)])
+    future = another_future(table, DAYS[29])
+    both = table.merge(future, on=["ticker", "session"], suffixes=("", "_then"))
+    later = both[both["session"] > DAYS[29]]
+    assert len(later) > 150
+    # Of so many places a permutation leaves about one as it was.
+    assert (later["trades"] == later["trades_then"]).sum() < 10
+    assert (later["note"] == later["note_then"]).sum() < 10
+    # It is whole rows that move: the text still goes with its number.
+    assert (later["note_then"] == "row " + later["trades_then"].astype("str")).all()
 
 
 def test_what_is_true_within_a_row_stays_true_in_another_future():
@@ -347,6 +384,20 @@ def test_a_tail_that_is_filled_is_found():
     assert set(found["column"]) == {"filled"}
 
 
+def test_a_label_that_is_there_with_one_future_only_is_named():
+    def compute(table):
+        name = "long" if table["session"].max() == DAYS[-1] else "short"
+        change = of_tickers(table, "close").shift(-2) / table["close"] - 1
+        return honest_labels(table, **{name: change})
+
+    found = find_label_leaks(compute, quotes(), cuts=[DAYS[29]])
+    truncated = found[found["how"] == "truncated"].set_index("column")
+    assert set(truncated.index) == {"long", "short"}
+    assert (truncated["n_rows"] == 240).all()
+    asked = find_label_leaks(compute, quotes(), cuts=[DAYS[29]], columns=["change"])
+    assert asked.empty
+
+
 def test_a_feature_that_is_a_label_or_orders_tickers_as_one_is_named():
     labels = honest_labels(quotes())
     change = labels["change"]
@@ -417,231 +468,3 @@ def test_a_label_of_unknown_span_looks_at_everything_to_come():
         ("train", "validation"),
     ]
     assert found["session"].eq(SESSIONS[0]).all()
-
-
-# --- The real chain, from B3's records to the model's input -----------------------------------
-
-LAST = date(2019, 12, 30)
-
-
-@dataclass(frozen=True)
-class Market:
-    chain: Chain
-    records: pd.DataFrame
-
-
-@cache
-def market() -> Market:
-    simulation = SimulatedMarket(1).simulate(LAST)
-    events = true_events(simulation.corporate_actions)
-    dividends = events[events["kind"] == "cash_dividend"].reset_index(drop=True)
-    return Market(Chain(dividends, read_renames(None, LAST)), simulation.records)
-
-
-@cache
-def stretch() -> tuple[pd.DataFrame, list[pd.Timestamp]]:
-    return draw_sample(market().records, 3, seed=2, latest=True)
-
-
-def test_nothing_of_the_real_chain_looks_ahead_and_its_labels_are_honest():
-    done = audit(market().chain, *stretch())
-    assert done.leaks.empty, done.leaks.to_string()
-    counts = done.tested.set_index("stage")
-    assert list(counts.index) == ["quotes", "universe", "features", "input", "labels"]
-    n_features = len(TABLE.point_in_time_columns) - 1  # without the session
-    assert counts.loc["features", "n_columns"] == n_features
-    assert counts.loc["input", "n_columns"] >= len(FEATURE_NAMES)
-    assert (counts["n_cuts"] == 3).all()
-    assert (counts["n_values"] > 100_000).all()
-
-
-class BackAdjusted(Chain):
-    """Its prices are adjusted by what happens later."""
-
-    def _tables(self, spot, events):
-        tables = super()._tables(spot, events)
-        charted = back_adjusted(tables.quotes)
-        adjusted = {f"adjusted_{name}": charted[name] for name in ("open", "high", "low", "close")}
-        return Tables(tables.quotes.assign(**adjusted), tables.universe, tables.features)
-
-
-class UniverseOfSurvivors(Chain):
-    """Its universe holds whoever is liquid in the end."""
-
-    def _tables(self, spot, events):
-        tables = super()._tables(spot, events)
-        universe = liquid_universe(tables.quotes)
-        chosen = universe.groupby("ticker")["in_universe"].transform("last")
-        return Tables(tables.quotes, universe.assign(in_universe=chosen), tables.features)
-
-
-class FeaturesOfTomorrow(Chain):
-    """Its RSI is that of the next session."""
-
-    def _tables(self, spot, events):
-        tables = super()._tables(spot, events)
-        ahead = tables.features.groupby("ticker")["rsi_14"].shift(-1)
-        return Tables(tables.quotes, tables.universe, tables.features.assign(rsi_14=ahead))
-
-
-@pytest.mark.parametrize(
-    ("planted", "columns"),
-    [
-        (
-            BackAdjusted,
-            {f"quotes.adjusted_{name}" for name in ("open", "high", "low", "close")},
-        ),
-        (
-            UniverseOfSurvivors,
-            {"universe.in_universe", "input.in_universe", "input.is_forecastable"},
-        ),
-        (FeaturesOfTomorrow, {"features.rsi_14", "input.rsi_14"}),
-    ],
-)
-def test_a_leak_planted_anywhere_in_the_chain_is_named_where_it_enters(planted, columns):
-    honest = market().chain
-    leaky = planted(honest.listed, honest.renames, honest.classes)
-    found = audit(leaky, *stretch(), what=["known"]).leaks
-    assert set(found["column"]) == columns
-
-
-class LabelAmongFeatures(Chain):
-    """Its RSI is a label."""
-
-    def _tables(self, spot, events):
-        tables = super()._tables(spot, events)
-        label = tables.labels["realised_return_3d"].to_numpy()
-        return Tables(tables.quotes, tables.universe, tables.features.assign(rsi_14=label))
-
-
-def test_a_label_among_the_features_is_named_with_the_label():
-    honest = market().chain
-    leaky = LabelAmongFeatures(honest.listed, honest.renames)
-    found = audit(leaky, *stretch(), what=["labels"]).leaks
-    copies = found.loc[found["how"] == "copy", "column"]
-    assert copies.tolist() == ["features.rsi_14 = labels.realised_return_3d"]
-
-
-def test_signal_cluster_is_declared_known_at_t_and_would_be_found_if_it_were_not():
-    later, at_once = split_labels()
-    assert at_once == ["signal_cluster"]
-    assert "signal_cluster" not in later
-    rows, cuts = stretch()
-    found = find_label_leaks(
-        lambda records: market().chain.tables(records).labels,
-        rows[rows["market_type"] == "010"],
-        columns=["signal_cluster", "action"],
-        cuts=cuts,
-    )
-    assert set(zip(found["column"], found["how"], strict=True)) == {
-        ("signal_cluster", "known_at_t")
-    }
-
-
-def test_of_the_table_of_labels_each_column_is_tested_as_it_is_declared(monkeypatch):
-    """One that is declared known at t may not look ahead, and a label may not be known at t."""
-    honest = chain.compute_labels
-
-    def mixed_up(quotes, universe, table):
-        labels = honest(quotes, universe, table)
-        tomorrow = labels.groupby("ticker")["action"].shift(-1)
-        today = table["rank_log_return_1d"].to_numpy(dtype=np.float64)
-        return labels.assign(signal_cluster=tomorrow, return_rank_1d=today)
-
-    monkeypatch.setattr(chain, "compute_labels", mixed_up)
-    found = audit(market().chain, *stretch(), what=["labels"]).leaks
-    found = found[found["how"] != "copy"]
-    hows = found.groupby("column")["how"].unique().map(set).to_dict()
-    assert hows == {
-        "labels.signal_cluster": {"truncated", "perturbed"},
-        "labels.return_rank_1d": {"known_at_t"},
-    }
-
-
-def test_share_events_that_nobody_lists_are_part_of_the_chain():
-    factors = whole().quotes.groupby("ticker")["split_factor"].last()
-    assert (factors != 1).any()
-    assert not market().chain.listed["kind"].isin(SHARE_KINDS).any()
-
-
-# --- The served row ----------------------------------------------------------------------------
-
-
-@cache
-def whole() -> Tables:
-    return market().chain.tables(market().records)
-
-
-def unequal(features: pd.DataFrame, universe: pd.DataFrame) -> pd.DataFrame:
-    whole_chain, records = market().chain, market().records
-    events = known_events(spot_quotes(records, whole_chain.renames, LAST), whole_chain.listed)
-    return unequal_served_rows(whole_chain, records, events, features, universe)
-
-
-def test_the_served_row_is_the_row_of_the_table():
-    assert unequal(whole().features, whole().universe).empty
-
-
-def test_a_bit_that_differs_in_the_served_row_is_named():
-    features = whole().features.copy()
-    is_last = features["session"] == pd.Timestamp(LAST)
-    row = is_last & (is_last.cumsum() == 3)
-    features.loc[row, "rsi_14"] = np.nextafter(features.loc[row, "rsi_14"], np.float32(np.inf))
-    (found,) = unequal(features, whole().universe).itertuples()
-    assert (found.column, found.n_rows) == ("input.rsi_14", 1)
-    assert found.ticker == features.loc[row, "ticker"].iloc[0]
-
-
-def test_a_ticker_that_is_not_in_the_table_is_named():
-    is_last = whole().features["session"] == pd.Timestamp(LAST)
-    gone = is_last & (is_last.cumsum() == 1)
-    (found,) = unequal(whole().features[~gone], whole().universe[~gone]).itertuples()
-    assert (found.column, found.n_rows) == ("(rows)", 1)
-    assert found.ticker == whole().features.loc[gone, "ticker"].iloc[0]
-
-
-def test_an_earlier_row_is_none_of_its_business():
-    features = whole().features.copy()
-    features.loc[features["session"] < pd.Timestamp(LAST), "rsi_14"] = 50.0
-    assert unequal(features, whole().universe).empty
-
-
-# --- Samples -----------------------------------------------------------------------------------
-
-
-def test_a_sample_is_the_same_for_a_seed_and_another_one_for_another():
-    rows, cuts = draw_sample(market().records, 3, seed=2, latest=False)
-    again, cuts_again = draw_sample(market().records, 3, seed=2, latest=False)
-    pd.testing.assert_frame_equal(rows, again)
-    assert cuts == cuts_again
-    starts = [
-        draw_sample(market().records, 3, seed=seed, latest=False)[0]["session"].min()
-        for seed in range(4)
-    ]
-    assert min(starts) < max(starts)
-    latest = [draw_sample(market().records, 3, seed=seed, latest=True)[1] for seed in range(2)]
-    assert latest[0] != latest[1]
-
-
-def test_the_latest_sample_ends_with_the_last_session_and_cuts_on_its_eve():
-    rows, cuts = stretch()
-    sessions = np.unique(market().records["session"].to_numpy())
-    assert rows["session"].max() == pd.Timestamp(LAST)
-    assert rows["session"].nunique() == 400
-    assert cuts[-1] == pd.Timestamp(sessions[-2])
-
-
-def test_a_large_market_is_sampled_by_ticker(monkeypatch):
-    monkeypatch.setattr(leak_audit, "MAX_TICKERS", 12)
-    rows, _ = draw_sample(market().records, 3, seed=2, latest=True)
-    assert rows["ticker"].nunique() == 12
-
-
-def test_a_history_of_one_session_has_nothing_to_test():
-    records = market().records
-    one_day = records[records["session"] == records["session"].min()]
-    rows, cuts = draw_sample(one_day, 3, seed=1, latest=True)
-    done = audit(market().chain, rows, cuts)
-    assert cuts == []
-    assert done.leaks.empty
-    assert (done.tested["n_values"] == 0).all()
