@@ -12,7 +12,7 @@ from asset_predict_dagster.dataset.leak_audit import Audit
 from asset_predict_dagster.dataset.leak_report import leak_report, leaky_columns
 from asset_predict_dagster.dataset.leaks import HOWS
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.models.lstm_learner import LstmSettings
+from asset_predict_dagster.models.lstm_settings import LstmSettings
 from asset_predict_dagster.predictions.served_samples import served_samples
 from asset_predict_dagster.settings import load_settings
 

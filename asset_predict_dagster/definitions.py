@@ -14,6 +14,7 @@ from asset_predict_dagster.pipeline import (
     quotes,
     raw,
     registry,
+    tuning,
     warehouse,
 )
 from asset_predict_dagster.pipeline.checks import CHECKS
@@ -83,9 +84,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 stale_price_sessions=settings.stale_price_sessions,
                 unexplained_jump=settings.unexplained_jump,
             ),
+            "studies": tuning.Studies(
+                database=str(settings.data / "studies.db"),
+                presets=str(settings.data / "presets"),
+            ),
             "models": Models(
                 database=str(settings.registry_database),
                 bundles=str(settings.bundles),
+                presets=str(settings.data / "presets"),
+                checkpoints=str(settings.data / "checkpoints"),
                 seed=settings.seed,
                 stale_after_days=settings.model_stale_after_days,
             ),

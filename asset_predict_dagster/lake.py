@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -158,13 +159,17 @@ class Lake:
             # Another writer may create it at this moment, and then it is there.
             with suppress(CommitFailedError):
                 self._commit(table, content.slice(0, 0), notes, mode="ignore")
+        if content.num_rows == 0:
+            return self._written(table, changed=before is None)
+        days = _days(content) if "session" in table.key else None
         for attempt in range(_INSERT_ATTEMPTS):
-            known = self.read(table, columns=table.key)
+            # A day of rows is compared with the rows of its own sessions, not with years of them.
+            known = to_pandas(self._stored(table, table.key, days=days))
             fresh = rows_not_in(content, to_arrow_key(table, known), table)
             if fresh.num_rows == 0:
                 break
             try:
-                insert(self.delta(table.name), self._uri(table.name), table, fresh, notes)
+                insert(self.delta(table.name), self._uri(table.name), table, fresh, notes, days)
                 break
             except CommitFailedError:
                 if attempt == _INSERT_ATTEMPTS - 1:
@@ -211,7 +216,14 @@ class Lake:
             f" has been cleaned up; `asset-predict versions {name}` lists those there are"
         )
 
-    def _stored(self, table: Table, columns: Sequence[str], version: int | None = None) -> pa.Table:
+    def _stored(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        version: int | None = None,
+        days: tuple[date, date] | None = None,
+    ) -> pa.Table:
+        """Rows as they are stored, those of the sessions from the first to the last of `days`."""
         stored = self.delta(table.name, version)
         names = {field.name for field in stored.schema().fields}
         lacking = [name for name in columns if name not in names]
@@ -221,7 +233,8 @@ class Lake:
                 f" lists them, materialise the asset '{table.name}' again"
             )
         try:
-            content = stored.to_pyarrow_table(columns=list(columns))
+            within = [("session", ">=", days[0]), ("session", "<=", days[1])] if days else None
+            content = stored.to_pyarrow_table(columns=list(columns), filters=within)
         except FileNotFoundError:
             raise TableError(
                 f"version {stored.version()} of table '{table.name}' can no longer be read in"
@@ -237,3 +250,9 @@ class Lake:
 
     def _written(self, table: Table, *, changed: bool) -> Written:
         return written(self.delta(table.name), changed=changed)
+
+
+def _days(content: pa.Table) -> tuple[date, date]:
+    """The first and the last session of the rows."""
+    ends = pc.min_max(content["session"]).as_py()
+    return ends["min"], ends["max"]

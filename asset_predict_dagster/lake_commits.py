@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties, write_deltalake
@@ -36,9 +37,23 @@ def commit(uri: str, table: Table, content: pa.Table, notes: Notes, **options) -
         )
 
 
-def insert(stored: DeltaTable, uri: str, table: Table, fresh: pa.Table, notes: Notes) -> None:
-    """Add the rows of `fresh` whose key the table does not hold; raises as `commit` does."""
+def insert(
+    stored: DeltaTable,
+    uri: str,
+    table: Table,
+    fresh: pa.Table,
+    notes: Notes,
+    days: tuple[date, date] | None = None,
+) -> None:
+    """Add the rows of `fresh` whose key the table does not hold; raises as `commit` does.
+
+    `days` are the first and the last session of `fresh`, where a session is part of the key: what
+    is stored of other sessions is then not read.
+    """
     match = " AND ".join(f"stored.{name} = fresh.{name}" for name in table.key)
+    if days:
+        first, last = (f"CAST('{day}' AS DATE)" for day in days)
+        match = f"stored.session >= {first} AND stored.session <= {last} AND {match}"
     with _writing(uri, table):
         (
             stored.merge(

@@ -96,7 +96,12 @@ CURRENT_TICKER = Column(
     point_in_time=False,
 )
 MODEL = Column("model", TEXT, "name of the model or baseline")
-MODEL_VERSION = Column("model_version", TEXT, "version in the registry; `baseline` for a baseline")
+MODEL_VERSION = Column(
+    "model_version",
+    TEXT,
+    "version in the registry; `baseline` for a baseline, `3+4` for the average of random_forest 3"
+    " and lstm 4",
+)
 
 RAW_QUOTES = Table(
     "raw_quotes",
@@ -401,6 +406,11 @@ FEATURES = Table(
 )
 
 HORIZONS = (1, 2, 3, 4, 5)
+"""Sessions ahead that a model forecasts directly, and that the labels know."""
+
+PATH_HORIZONS = tuple(range(1, 31))
+"""Sessions ahead that are predicted: beyond the last direct horizon the expected return stays as
+it is, and the interval says how little that means."""
 
 LABELS = Table(
     "labels",
@@ -537,7 +547,9 @@ SCALINGS = Table(
 
 FORECASTS_OUT_OF_SAMPLE = Table(
     "forecasts_out_of_sample",
-    "one forecast of one model version for one ticker, session and horizon, beside its outcome",
+    "one forecast of one model version for one ticker, session and horizon, beside its outcome:"
+    " horizons 1 to 5, and the action's, of every test session; 6 to 30, for the models and"
+    " `naive`, of every fifth one, counted from the first",
     ("window", "model", "model_version", "horizon", "ticker", "session"),
     (
         Column("window", TEXT, "`holdout`, or the walk-forward partition"),
@@ -567,8 +579,9 @@ FORECASTS_OUT_OF_SAMPLE = Table(
             Column(
                 "realised_return_tradable",
                 NUMBER,
-                "adjusted close of t+1 → t+1+h",
+                "adjusted close of t+1 → t+1+h; missing beyond the direct horizons",
                 "fraction",
+                required=False,
                 minimum=-1.0,
             ),
             Column(
@@ -632,7 +645,7 @@ REFUSALS = ("", "stale_quote", "illiquid")
 
 PREDICTIONS = Table(
     "predictions",
-    "what one model said at the close of one session of one ticker at one horizon",
+    "what one model said at the close of one session of one ticker at one of thirty horizons",
     ("model", "ticker", "session", "horizon"),
     (
         SESSION,
@@ -656,10 +669,21 @@ PREDICTIONS = Table(
             )
             for action in ACTION_NAMES
         ),
-        Column("expected_return", NUMBER, "expected return", "fraction", required=False),
+        Column(
+            "expected_return",
+            NUMBER,
+            "expected return; beyond five sessions what it is at five: the models say no more",
+            "fraction",
+            required=False,
+        ),
         _price("last_close", "close of the last session traded"),
         _price("predicted_price", "last_close × (1 + expected_return)", required=False),
-        _price("price_low", "lower end of the 90 % interval", required=False),
+        _price(
+            "price_low",
+            "lower end of the 90 % interval, which is never narrower at a later horizon and ends"
+            " at 0",
+            required=False,
+        ),
         _price("price_high", "upper end of the 90 % interval", required=False),
         Column("status", TEXT, "has the model shown skill", values=("proven", "unproven")),
         Column("reason", TEXT, "why the row was refused; empty if not", values=REFUSALS),

@@ -295,6 +295,34 @@ def test_what_was_inserted_once_is_never_changed_by_inserting(lake):
     assert prices_in(lake)["2024-01-02"] == 10.0
 
 
+def test_a_day_is_compared_with_its_own_session_alone(lake):
+    """Of years of days an insertion reads none: their files may as well be gone."""
+    for day, price in (("2024-01-02", 1.0), ("2024-01-03", 2.0), ("2024-01-04", 3.0)):
+        lake.insert_new(CLOSES, closes({day: price}))
+    others = [file for file in lake.delta(CLOSES.name).file_uris() if _closes_of(file) != [2.0]]
+    assert len(others) == 2
+    for file in others:
+        Path(file).rename(f"{file}.away")
+    assert not lake.insert_new(CLOSES, closes({"2024-01-03": 9.0})).changed
+    both = pd.concat([closes({"2024-01-03": 9.0}), closes({"2024-01-03": 4.0}, "ZZAB3")])
+    assert lake.insert_new(CLOSES, both).changed
+    assert lake.insert_new(CLOSES, closes({"2024-01-05": 5.0})).changed
+    for file in others:
+        Path(f"{file}.away").rename(file)
+    assert lake.read(CLOSES)["close"].tolist() == [1.0, 2.0, 3.0, 5.0, 4.0]
+
+
+def _closes_of(file: str) -> list[float]:
+    return pd.read_parquet(file)["close"].tolist()
+
+
+def test_a_table_whose_key_has_no_session_keeps_its_first_word_too(lake):
+    codes = Table("codes", "one code", ("name",), (Column("name", TEXT, "its name"),))
+    lake.insert_new(codes, pd.DataFrame({"name": ["a", "b"]}))
+    written = lake.insert_new(codes, pd.DataFrame({"name": ["b", "c"]}))
+    assert written.n_rows == 3
+
+
 def test_inserting_nothing_makes_the_table(lake):
     assert lake.insert_new(CLOSES, THREE_DAYS.head(0)).n_rows == 0
     assert lake.read(CLOSES).empty

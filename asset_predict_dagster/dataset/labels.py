@@ -6,9 +6,14 @@ trade at all in the span the label is missing, and so is every label whose span 
 data. The same holds of a delisted ticker: see `price_grid.py`.
 
 One column is no label, and says so: `signal_cluster`.
+
+The table `labels` is that of the default `LabelDefinition`. An experiment with another one gets
+its own labels from the same function, in memory.
 """
 
+from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -28,9 +33,40 @@ LABEL_WIDTH = 0.5
 SPAN = max(1 + max(HORIZONS), BARRIER_HORIZON)
 """Sessions after t that the labels of row t look at: entry at t+1, the last exit at t+1+5."""
 
+LabelKind = Literal["forward_return", "triple_barrier", "signal_cluster"]
+
+
+@dataclass(frozen=True)
+class LabelDefinition:
+    """What buy, hold and sell mean: the column `action`.
+
+    Attributes
+    ----------
+    kind
+        `forward_return`: where the return over the horizon ends. `triple_barrier`: which barrier
+        a close of the horizon is beyond first (`barriers.py`); at horizon 1 it is the same.
+        `signal_cluster`: no label at all but a function of the same day's features.
+    horizon
+        Sessions after t that decide; `signal_cluster` has none.
+    width
+        Trailing volatilities, of the horizon, that a return must exceed to be buy or sell.
+    """
+
+    kind: LabelKind = "forward_return"
+    horizon: int = ACTION_HORIZON
+    width: float = LABEL_WIDTH
+
+    @property
+    def span(self) -> int:
+        """Sessions after t that the labels of row t look at, those of the returns included."""
+        return SPAN if self.kind == "signal_cluster" else max(SPAN, self.horizon)
+
 
 def compute_labels(
-    quotes: pd.DataFrame, universe: pd.DataFrame, features: pd.DataFrame
+    quotes: pd.DataFrame,
+    universe: pd.DataFrame,
+    features: pd.DataFrame,
+    definition: LabelDefinition | None = None,
 ) -> pd.DataFrame:
     """One row per row of `quotes`. Key: (ticker, session). Columns: `tables.LABELS`.
 
@@ -40,7 +76,11 @@ def compute_labels(
         Rows of the tables of those names with the same keys in the same order. Of the features
         `volatility_21d` sets the width of hold: an action is missing where it is missing or
         zero. The inputs of `signal_cluster` are the others read.
+    definition
+        Of the action, and of what `uniqueness` and `span_end` are of; None: the default, which is
+        that of the table. By triple barriers a row is unique as far as its own touch.
     """
+    definition = definition or LabelDefinition()
     grid = PriceGrid(quotes)
     volatility = features["volatility_21d"].to_numpy(dtype=np.float64)
     table = quotes[["ticker", "session"]].reset_index(drop=True).copy()
@@ -50,16 +90,15 @@ def compute_labels(
         table[f"realised_return_tradable_{h}d"] = tradable
         ranked = np.where(universe["in_universe"], tradable, np.nan)
         table[f"return_rank_{h}d"] = gaussian_rank(ranked, table["session"])
-    forward = table[f"realised_return_{ACTION_HORIZON}d"].to_numpy()
-    table["action"] = actions(forward, volatility)
+    table["action"], own_span = _actions_by(definition, grid, volatility, features)
     touches = first_touch(grid, volatility, LABEL_WIDTH)
     table["action_triple_barrier"] = _named(touches.side, touches.is_known)
     table["triple_barrier_touch"] = pd.Series(grid.session_ahead(touches.after)).where(
         touches.is_known
     )
     table["signal_cluster"] = signal_clusters(features)
-    span = np.full(len(table), SPAN)
-    table["uniqueness"] = uniqueness(grid, span)
+    span = np.full(len(table), definition.span)
+    table["uniqueness"] = uniqueness(grid, span if own_span is None else own_span)
     table["uniqueness_triple_barrier"] = np.where(
         touches.is_known, uniqueness(grid, touches.after), np.nan
     )
@@ -84,9 +123,27 @@ def actions(
     return _named(side, np.isfinite(forward_return) & np.isfinite(threshold))
 
 
-def learned_until(training_end: date) -> date:
-    """The last session that a model trained on rows up to `training_end` knows something of."""
-    return session_after(training_end, SPAN)
+def learned_until(training_end: date, span: int = SPAN) -> date:
+    """The last session that a model trained on rows up to `training_end` knows something of.
+
+    `span` is that of its label definition.
+    """
+    return session_after(training_end, span)
+
+
+def _actions_by(
+    definition: LabelDefinition, grid: PriceGrid, volatility: np.ndarray, features: pd.DataFrame
+) -> tuple[pd.Series, np.ndarray | None]:
+    """The actions of one definition, shape (n_rows,), missing where not known; and how many
+    sessions each looked at, 0 where it is not known, or None where all look equally far."""
+    if definition.kind == "signal_cluster":
+        return signal_clusters(features), None
+    if definition.kind == "triple_barrier":
+        touches = first_touch(grid, volatility, definition.width, definition.horizon)
+        looked = np.where(touches.is_known, touches.after, 0)
+        return _named(touches.side, touches.is_known), looked
+    moved = grid.returns(entry=0, exit_=definition.horizon)
+    return actions(moved, volatility * np.sqrt(definition.horizon), definition.width), None
 
 
 def _named(side: np.ndarray, is_known: np.ndarray) -> pd.Series:

@@ -53,6 +53,9 @@ class Samples:
     return_ranks
         Shape (n_rows, n_horizons), float32: Gaussian rank, within the session's universe, of
         the tradable return over each of `HORIZONS`. NaN where missing.
+    weight
+        Shape (n_rows,), float32: uniqueness of the row's label, the share of its span that it does
+        not divide with others of its ticker. NaN where missing. None: not known.
     """
 
     feature_names: tuple[str, ...]
@@ -65,6 +68,7 @@ class Samples:
     in_universe: np.ndarray
     action: np.ndarray
     return_ranks: np.ndarray
+    weight: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -134,4 +138,5 @@ def build_samples(
         in_universe=universe["in_universe"].to_numpy(dtype=bool),
         action=action,
         return_ranks=ranks,
+        weight=None if labels is None else labels["uniqueness"].to_numpy(dtype=np.float32),
     )

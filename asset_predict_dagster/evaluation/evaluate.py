@@ -3,12 +3,14 @@
 All figures derive from `forecasts_out_of_sample` and nothing else.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
-from asset_predict_dagster.dataset.samples import ACTION_HORIZON
+from asset_predict_dagster.dataset.bootstrap import block_weights, interval
+from asset_predict_dagster.dataset.samples import ACTION_HORIZON, HORIZONS
 from asset_predict_dagster.errors import DatasetError
-from asset_predict_dagster.evaluation.bootstrap import block_weights, interval
 from asset_predict_dagster.evaluation.metrics import OF_ACTIONS, OF_RETURNS, Metric, session_sums
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.tables import EVALUATION
@@ -21,6 +23,18 @@ NAIVE_BESIDE = {
     "brier": "prior",
 }
 """The baseline beside each metric, where it is not the one that says tomorrow = today."""
+
+_OF_PATHS = (
+    "mae_return",
+    "rmse_return",
+    "mae_price",
+    "rmse_price",
+    "mape_price",
+    "interval_coverage",
+    "interval_width",
+)
+"""What is asked beyond the direct horizons: there a model repeats its last direct forecast, and
+what it adds is an interval. Nobody trades on an order of that age."""
 
 _ORDERS_NOTHING = ("rank_ic", "rank_ic_next_close")
 """A constant forecast orders nothing: its rank correlation is taken as 0."""
@@ -43,14 +57,14 @@ def evaluate(forecasts: pd.DataFrame, seed: int) -> pd.DataFrame:
         If a model and the naive forecast do not cover the same rows.
     """
     parts = []
-    for (window, horizon), rows in forecasts.groupby(["window", "horizon"], sort=True):
+    for window, horizon, rows in _by_window_and_horizon(forecasts):
         groups = {
             key: group.sort_values(["ticker", "session"])
             for key, group in rows.groupby(["model", "model_version"], sort=True)
         }
         naive = _baseline(groups, "naive")
         weights = block_weights(naive["session"].nunique(), seed)
-        metrics = OF_RETURNS + (OF_ACTIONS if horizon == ACTION_HORIZON else ())
+        metrics = _metrics_at(horizon, naive)
         beside = {metric.name: _naive_value(metric, groups) for metric in metrics}
         for (model, version), group in groups.items():
             _refuse_other_rows(model, group, naive)
@@ -76,6 +90,23 @@ def evaluate(forecasts: pd.DataFrame, seed: int) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(parts)[EVALUATION.column_names]
+
+
+def _by_window_and_horizon(forecasts: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    # One at a time: pandas' groupby would sort a copy of all, which may be tens of millions.
+    for window in sorted(forecasts["window"].unique()):
+        for horizon in sorted(forecasts["horizon"].unique()):
+            rows = forecasts[(forecasts["window"] == window) & (forecasts["horizon"] == horizon)]
+            if len(rows):
+                yield window, int(horizon), rows
+
+
+def _metrics_at(horizon: int, naive: pd.DataFrame) -> tuple[Metric, ...]:
+    """What is measured at a horizon; of the actions, at the one that has their probabilities."""
+    of_returns = OF_RETURNS
+    if horizon not in HORIZONS:
+        of_returns = tuple(metric for metric in OF_RETURNS if metric.name in _OF_PATHS)
+    return of_returns + (OF_ACTIONS if naive["probability_buy"].notna().any() else ())
 
 
 def _baseline(groups: dict, name: str) -> pd.DataFrame:
@@ -123,12 +154,12 @@ HEADLINE = (
 
 
 def headline(evaluation: pd.DataFrame) -> pd.DataFrame:
-    """The few figures to look at first: each model at the action horizon, beside the naive one.
+    """The few figures to look at first: each model's of the next session, beside the naive one.
 
     Columns: metric, model, value, low, high, naive_value, naive_name; baselines left out.
     """
     rows = evaluation[
-        (evaluation["horizon"] == ACTION_HORIZON)
+        _says_most(evaluation)
         & (evaluation["model_version"] != BASELINE_VERSION)
         & evaluation["metric"].isin(HEADLINE)
     ]
@@ -138,8 +169,13 @@ def headline(evaluation: pd.DataFrame) -> pd.DataFrame:
 
 
 def figures(evaluation: pd.DataFrame, model: str) -> dict[str, float]:
-    """A model's metrics at the action horizon by name, those that have a value."""
-    rows = evaluation[
-        (evaluation["model"] == model) & (evaluation["horizon"] == ACTION_HORIZON)
-    ].dropna(subset="value")
+    """A model's metrics of the next session by name, those that have a value."""
+    rows = evaluation[(evaluation["model"] == model) & _says_most(evaluation)]
+    rows = rows.dropna(subset="value")
     return dict(zip(rows["metric"], rows["value"], strict=True))
+
+
+def _says_most(evaluation: pd.DataFrame) -> pd.Series:
+    """Rows of the next session, and of the action at whichever horizon it is judged."""
+    of_actions = [metric.name for metric in OF_ACTIONS]
+    return (evaluation["horizon"] == ACTION_HORIZON) | evaluation["metric"].isin(of_actions)

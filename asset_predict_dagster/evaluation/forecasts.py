@@ -4,128 +4,186 @@ Every figure of this project derives from the table made here. The models foreca
 their evaluation bundles, which know the training sessions alone.
 """
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
-from asset_predict_dagster.dataset.samples import ACTION_HORIZON, ACTIONS, HORIZONS, Samples
+from asset_predict_dagster.dataset.samples import HORIZONS, Samples
 from asset_predict_dagster.dataset.splits import HOLDOUT, role_mask
+from asset_predict_dagster.errors import DatasetError
+from asset_predict_dagster.evaluation.forecast_rows import ForecastRows, Outcomes
+from asset_predict_dagster.models.average import (
+    AVERAGE,
+    AVERAGED,
+    average_forecasts,
+    average_version,
+)
 from asset_predict_dagster.models.baselines import (
     BASELINE_VERSION,
     BASELINES,
-    baseline_forecasts,
+    baseline_bundles,
+    expects_nothing,
 )
-from asset_predict_dagster.models.bundle import Bundle
-from asset_predict_dagster.tables import FORECASTS_OUT_OF_SAMPLE
+from asset_predict_dagster.models.bundle import Bundle, Forecasts
+from asset_predict_dagster.tables import PATH_HORIZONS
+
+PATH_STEP = 5
+"""Beyond the direct horizons one test session in so many is forecast: thirty-session returns of
+neighbouring sessions are nearly the same return."""
+
+_PATHS_OF_BASELINES = ("naive",)
+"""The others would say the same as `naive` of a horizon that they have no order for."""
 
 
 def forecast_test_sessions(
-    bundles: dict[tuple[str, str], Bundle],
+    bundles: Mapping[tuple[str, str], Bundle],
     samples: Samples,
     labels: pd.DataFrame,
+    path_returns: np.ndarray,
     last_close: np.ndarray,
     folds: pd.DataFrame,
+    window: str = HOLDOUT,
 ) -> pd.DataFrame:
-    """Rows of `tables.FORECASTS_OUT_OF_SAMPLE` for the window `holdout`.
+    """Rows of `tables.FORECASTS_OUT_OF_SAMPLE` for one window.
 
     One row per model and baseline, ticker of the session's universe, test session, and horizon
-    whose outcome is known.
+    whose outcome is known: horizons 1 to 5, and the action's, of every test session; the others
+    up to 30, for the models and `naive`, of every fifth one, counted from the first. Given the
+    forest and the LSTM, one version of each, their `average` speaks as well.
+
+    Texts come as categories, and what is forecast in 32 bits, as the graphs say it: this is the
+    largest table there is.
 
     Parameters
     ----------
     bundles
-        (model, model_version) → its evaluation bundle.
+        (model, model_version) → its evaluation bundle; all of one experiment, whose action
+        `samples` and `labels` hold.
     labels
         Rows of `tables.LABELS` in the order of `samples`.
+    path_returns
+        From `dataset.path_returns`, in the order of `samples`.
     last_close
         Shape (n_rows,), R$ per share at the close of each row's session.
+    folds
+        Rows of `tables.FOLDS`; those of `window` are used. The baselines learn from its training
+        and validation sessions.
+
+    Raises
+    ------
+    DatasetError
+        If no row of a test session can be forecast, or the bundles judge their actions at
+        different horizons.
+    TrainingError
+        If a baseline cannot be fitted; see `models.training.fit_window`.
     """
-    test = role_mask(samples.sessions, samples.session_codes, folds, "test")
-    train = role_mask(samples.sessions, samples.session_codes, folds, "train")
+    test = role_mask(samples.sessions, samples.session_codes, folds, "test", window)
     rows = np.flatnonzero(test & samples.is_forecastable)
-    outcomes = _Outcomes(samples, labels, last_close, rows)
-    parts = []
-    for (model, version), bundle in bundles.items():
-        said = bundle.forecast(samples, rows)
-        for step, horizon in enumerate(HORIZONS):
-            parts.append(
-                outcomes.beside(
-                    model,
-                    version,
-                    horizon,
-                    score=said.expected_returns[:, step],
-                    expected_return=said.expected_returns[:, step],
-                    probabilities=said.probabilities,
-                    interval=(said.lows[:, step], said.highs[:, step]),
-                )
-            )
-    baselines = baseline_forecasts(samples, train & samples.is_labelled, rows)
-    for name in BASELINES:
-        for step, horizon in enumerate(HORIZONS):
-            parts.append(
-                outcomes.beside(
-                    name,
-                    BASELINE_VERSION,
-                    horizon,
-                    score=baselines[name].score,
-                    expected_return=baselines[name].expected_returns[:, step],
-                    probabilities=baselines[name].probabilities,
-                )
-            )
-    return pd.concat(parts, ignore_index=True)[FORECASTS_OUT_OF_SAMPLE.column_names]
-
-
-class _Outcomes:
-    """What came true on the given rows, ready to stand beside any forecast of them."""
-
-    def __init__(
-        self, samples: Samples, labels: pd.DataFrame, last_close: np.ndarray, rows: np.ndarray
-    ):
-        self.samples, self.rows = samples, rows
-        self.labels = labels.iloc[rows].reset_index(drop=True)
-        self.last_close = last_close[rows]
-
-    def beside(
-        self,
-        model: str,
-        version: str,
-        horizon: int,
-        *,
-        score: np.ndarray,
-        expected_return: np.ndarray,
-        probabilities: np.ndarray,
-        interval: tuple[np.ndarray, np.ndarray] | None = None,
-    ) -> pd.DataFrame:
-        """One row per forecast whose outcome at `horizon` is known."""
-        realised = self.labels[f"realised_return_{horizon}d"]
-        tradable = self.labels[f"realised_return_tradable_{horizon}d"]
-        known = (realised.notna() & tradable.notna()).to_numpy()
-        sessions = self.samples.sessions.astype("datetime64[us]")
-        codes = self.samples.session_codes[self.rows][known]
-        is_action = horizon == ACTION_HORIZON
-        low, high = interval or (np.full(len(self.rows), np.nan),) * 2
-        table = pd.DataFrame(
-            {
-                "window": HOLDOUT,
-                "session": sessions[codes],
-                "target_session": sessions[codes + horizon],
-                "ticker": self.samples.tickers[self.samples.ticker_codes[self.rows]][known],
-                "model": model,
-                "model_version": version,
-                "horizon": horizon,
-                "score": score[known],
-                "expected_return": expected_return[known],
-                "return_low": low[known],
-                "return_high": high[known],
-                "last_close": self.last_close[known],
-                "realised_return": realised[known].to_numpy(),
-                "realised_return_tradable": tradable[known].to_numpy(),
-                "realised_label": self.labels["action"][known].to_numpy() if is_action else None,
-            }
+    if len(rows) == 0:
+        raise DatasetError(
+            f"window {window}: no ticker of its test sessions is in the universe; use a longer"
+            " history, or look at the table `universe` for the reasons"
         )
-        for position, action in enumerate(ACTIONS):
-            column = probabilities[known, position] if is_action else np.nan
-            table[f"probability_{action}"] = column
-        return table
+    action_horizon = _action_horizon(bundles)
+    direct = tuple(sorted({*HORIZONS, action_horizon}))
+    further = tuple(h for h in PATH_HORIZONS if h not in direct)
+    test_codes = np.unique(samples.session_codes[test])
+    sparse = rows[np.isin(samples.session_codes[rows], test_codes[::PATH_STEP])]
+    outcomes = Outcomes(samples, labels, path_returns, last_close)
+    asked = [
+        (rows, [outcomes.known(rows, h, has_action=h == action_horizon) for h in direct]),
+        (sparse, [outcomes.known(sparse, h) for h in further]),
+    ]
+    speakers = _models(bundles)
+    baselines = baseline_bundles(samples, labels, path_returns, folds, window)
+    speakers += [_Speaker(name, BASELINE_VERSION, (baselines[name],)) for name in BASELINES]
+
+    table = ForecastRows(
+        window,
+        tickers=samples.tickers,
+        models=[speaker.model for speaker in speakers],
+        versions=[speaker.version for speaker in speakers],
+        n_rows=sum(
+            len(known.places)
+            for speaker in speakers
+            for _, horizons in asked[: 2 if speaker.has_paths else 1]
+            for known in horizons
+        ),
+    )
+    for speaker in speakers:
+        for of_rows, horizons in asked[: 2 if speaker.has_paths else 1]:
+            said = speaker.forecast(samples, of_rows, max(known.horizon for known in horizons))
+            for known in horizons:
+                table.add(speaker.model, speaker.version, said, known)
+    return table.frame()
+
+
+@dataclass(frozen=True)
+class _Speaker:
+    """Whoever forecasts: a bundle, or several whose average it is."""
+
+    model: str
+    version: str
+    bundles: tuple[Bundle, ...]
+
+    @property
+    def has_paths(self) -> bool:
+        return self.version != BASELINE_VERSION or self.model in _PATHS_OF_BASELINES
+
+    def forecast(self, samples: Samples, rows: np.ndarray, days_ahead: int) -> Forecasts:
+        """Forecasts of the rows; `scores` is what the table's `score` will be."""
+        codes = samples.session_codes[rows]
+        parts = [
+            _ordered(bundle.forecast(samples, rows, days_ahead), codes, self._keeps_order(bundle))
+            for bundle in self.bundles
+        ]
+        return parts[0] if len(parts) == 1 else average_forecasts(parts, codes)
+
+    def _keeps_order(self, bundle: Bundle) -> bool:
+        """A model is ordered by what it expects; momentum expects nothing and has an order."""
+        return self.version == BASELINE_VERSION and expects_nothing(bundle)
+
+
+def _models(bundles: Mapping[tuple[str, str], Bundle]) -> list[_Speaker]:
+    """The models, and the average of the two where there is one version of each."""
+    speakers = [_Speaker(model, version, (bundle,)) for (model, version), bundle in bundles.items()]
+    averaged = [speaker for speaker in speakers if speaker.model in AVERAGED]
+    if sorted(speaker.model for speaker in averaged) == sorted(AVERAGED):
+        version = average_version({speaker.model: speaker.version for speaker in averaged})
+        speakers.append(_Speaker(AVERAGE, version, tuple(s.bundles[0] for s in averaged)))
+    return speakers
+
+
+def _action_horizon(bundles: Mapping[tuple[str, str], Bundle]) -> int:
+    """Sessions ahead at which the bundles' action is judged; 1 where there is no bundle."""
+    horizons = {bundle.card["experiment"]["horizon"] for bundle in bundles.values()} or {1}
+    if len(horizons) > 1:
+        raise DatasetError(
+            f"the actions of models in one window are judged at one horizon; found"
+            f" {sorted(horizons)}: forecast each experiment in a window of its own"
+        )
+    return horizons.pop()
+
+
+def _ordered(said: Forecasts, session_codes: np.ndarray, keeps_order: bool) -> Forecasts:
+    """With `scores` that order: what is expected, or, if asked, what the graph says.
+
+    Who has no opinion of a row expects nothing of it and puts it in the middle of its session.
+    """
+    is_silent = np.isnan(said.scores)
+    expected = np.where(is_silent, 0.0, said.expected_returns)
+    scores = _in_the_middle(said.scores, session_codes) if keeps_order else expected
+    return Forecasts(said.probabilities, scores, expected, said.lows, said.highs)
+
+
+def _in_the_middle(scores: np.ndarray, session_codes: np.ndarray) -> np.ndarray:
+    """A missing score as the median of its session; 0 where the whole session is missing."""
+    if not np.isnan(scores).any():
+        return scores
+    given = pd.DataFrame(scores)
+    return given.fillna(given.groupby(session_codes).transform("median")).fillna(0.0).to_numpy()
 
 
 def accumulate(known: pd.DataFrame | None, fresh: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +200,14 @@ def accumulate(known: pd.DataFrame | None, fresh: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([known[~is_replaced], fresh], ignore_index=True)
 
 
-def latest(forecasts: pd.DataFrame, versions: dict[str, str]) -> pd.DataFrame:
-    """The rows of the given version of each model, and of the baselines beside them."""
-    wanted = forecasts["model"].map(versions).eq(forecasts["model_version"])
-    return forecasts[wanted | (forecasts["model_version"] == BASELINE_VERSION)]
+def latest(forecasts: pd.DataFrame, versions: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of the given version of each model, of their average and of the baselines."""
+    wanted = {*versions.items(), *_averages(versions)} | {
+        (name, BASELINE_VERSION) for name in BASELINES
+    }
+    return forecasts[pd.MultiIndex.from_frame(forecasts[["model", "model_version"]]).isin(wanted)]
+
+
+def _averages(versions: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if set(AVERAGED) <= set(versions):
+        yield AVERAGE, average_version(versions)

@@ -1,6 +1,7 @@
 """Pictures: small PNGs that say at a glance what a table says at length.
 
-matplotlib is imported inside: it takes a second, and the code location must load without it.
+They are drawn 640 pixels wide, in letters that a phone's 300 leave readable. matplotlib is
+imported inside: it takes a second, and the code location must load without it.
 """
 
 import io
@@ -13,7 +14,11 @@ from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.evaluation.metrics import session_rank_ic
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 
-_SIZE, _DPI = (8.0, 3.2), 80
+WIDTH, HEIGHT, DPI = 640, 256, 120
+SMALL, MEDIUM = 7.5, 9
+"""Points: of numbers and legends, of titles. One is 1.7 pixels."""
+
+MOST_IMPORTANT = 20
 _COLOURS = 64
 
 
@@ -24,10 +29,12 @@ def market_picture(quotes: pd.DataFrame, universe: pd.DataFrame) -> bytes:
     counts = universe.groupby("session")["in_universe"].sum()
     figure, (index, count) = _figure(2)
     index.plot(members.index, (1 + members.fillna(0)).cumprod(), linewidth=1)
-    index.set_title("equal weight of the universe, first session = 1", fontsize=9)
+    index.set_title("equal weight, first session = 1", fontsize=MEDIUM)
     count.plot(counts.index, counts, linewidth=1)
-    count.set_title("tickers in the universe", fontsize=9)
+    count.set_title("tickers in the universe", fontsize=MEDIUM)
     count.set_ylim(bottom=0)
+    for one in (index, count):
+        _few_dates(one)
     return _png(figure)
 
 
@@ -51,49 +58,89 @@ def skill_picture(forecasts: pd.DataFrame) -> bytes:
             label=model if is_baseline else f"{model} {version}: mean {daily.mean():.3f}",
         )
     axes.axhline(0, color="grey", linewidth=0.8, label="naive")
-    axes.set_title("rank IC, added up over the test sessions", fontsize=9)
-    axes.legend(fontsize=7, frameon=False)
+    _few_dates(axes)
+    axes.set_title("rank IC, added up over the test sessions", fontsize=MEDIUM)
+    axes.legend(fontsize=SMALL, frameon=False)
     return _png(figure)
 
 
-def curves_picture(curves: pd.DataFrame) -> bytes:
-    """Training and validation loss by epoch, one pair of lines a seed; PNG."""
-    figure, (axes,) = _figure(1)
+def curves_picture(curves: pd.DataFrame, when: str = "") -> bytes:
+    """Training and validation loss by epoch, and the learning rate; one colour a seed; PNG.
+
+    `when` says which sessions validate.
+    """
+    figure, axes = _figure(1, HEIGHT + 144, rows=2, heights=(3, 1), sharex=True)
+    losses, rates = axes
     for seed, curve in curves.groupby("seed"):
-        (line,) = axes.plot(curve["epoch"], curve["train_loss"], linestyle=":", linewidth=1)
-        axes.plot(
-            curve["epoch"],
-            curve["validation_loss"],
-            color=line.get_color(),
-            label=f"seed {seed}",
-        )
+        (line,) = losses.plot(curve["epoch"], curve["train_loss"], linestyle=":", linewidth=1)
+        colour = line.get_color()
+        losses.plot(curve["epoch"], curve["validation_loss"], color=colour, label=f"seed {seed}")
         best = curve[curve["is_best"]]
-        axes.plot(best["epoch"], best["validation_loss"], "o", color=line.get_color())
-    axes.set_title("loss by epoch: dotted training, solid validation, dot kept", fontsize=9)
-    axes.legend(fontsize=7, frameon=False)
+        losses.plot(best["epoch"], best["validation_loss"], "o", color=colour)
+        rates.plot(curve["epoch"], curve["learning_rate"], color=colour, linewidth=1)
+    said = _titled("loss by epoch: dotted training, solid validation, dot kept", when)
+    losses.set_title(said, fontsize=MEDIUM)
+    losses.legend(fontsize=SMALL, frameon=False)
+    rates.set_ylabel("learning\nrate", fontsize=SMALL)
+    rates.set_yscale("log")
+    rates.set_xlabel("epoch", fontsize=SMALL)
+    rates.xaxis.get_major_locator().set_params(integer=True)
     return _png(figure)
 
 
-def importance_picture(importance: pd.DataFrame, n_features: int = 15) -> bytes:
-    """The features a forest looked at most; PNG."""
-    top = importance.nlargest(n_features, "importance").iloc[::-1]
-    figure, (axes,) = _figure(1, height=4.0)
-    axes.barh(top["feature"], top["importance"])
-    axes.set_title("share of the decrease of impurity: a hint of use, not of skill", fontsize=9)
-    axes.tick_params(axis="y", labelsize=7)
+def importance_picture(importance: pd.DataFrame, when: str = "") -> bytes:
+    """What forecasts lose without each feature, of the 20 they need most, with intervals; PNG.
+
+    Parameters
+    ----------
+    importance
+        From `models.importance.permutation_importance`.
+    when
+        Which sessions it was measured on.
+    """
+    top = importance.nlargest(MOST_IMPORTANT, "log_loss_increase").iloc[::-1]
+    figure, axes = _figure(2, 130 + 23 * len(top), sharey=True)
+    for one, figure_of, sides, title in (
+        (axes[0], "log_loss_increase", "log_loss", "log-loss increases by"),
+        (axes[1], "rank_ic_decrease", "rank_ic", "rank IC decreases by"),
+    ):
+        place = np.arange(len(top))
+        one.hlines(place, top[f"{sides}_low"], top[f"{sides}_high"], linewidth=2.5, color="C0")
+        one.plot(top[figure_of], place, "o", markersize=4, color="C0")
+        one.axvline(0, color="grey", linewidth=0.8)
+        one.set_title(title, fontsize=SMALL)
+        one.locator_params(axis="x", nbins=3)
+    axes[0].set_yticks(range(len(top)), top["feature"], fontsize=SMALL)
+    figure.suptitle(
+        _titled("what is lost without a feature, 95 % intervals", when), fontsize=MEDIUM
+    )
     return _png(figure)
 
 
-def _figure(n_axes: int, height: float = _SIZE[1]) -> tuple[Any, np.ndarray]:
+def _titled(what: str, when: str) -> str:
+    return f"{what}\n{when}" if when else what
+
+
+def _few_dates(axes: Any) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    places = AutoDateLocator(minticks=3, maxticks=7)
+    axes.xaxis.set_major_locator(places)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(places, show_offset=False))
+
+
+def _figure(n_axes: int, height: int = HEIGHT, **layout: Any) -> tuple[Any, np.ndarray]:
+    """A figure `height` pixels high, and its axes from left to right, or from top to bottom."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_SIZE[0], height), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, n_axes, squeeze=False)[0]
+    rows, heights = layout.pop("rows", 1), layout.pop("heights", None)
+    axes = figure.subplots(rows, n_axes, squeeze=False, height_ratios=heights, **layout).ravel()
     for one in axes:
         one.spines[["top", "right"]].set_visible(False)
-        one.tick_params(labelsize=7)
+        one.tick_params(labelsize=SMALL)
     return figure, axes
 
 

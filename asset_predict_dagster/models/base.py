@@ -4,6 +4,7 @@ A learner never forecasts by itself. It hands over an ONNX graph, and everything
 (evaluation as well as serving) runs that graph, so what is measured is what is served.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.dataset.samples import Samples
+from asset_predict_dagster.dataset.scaling import RobustScaling
 
 ONNX_INPUT = "features"
 """Input of every graph: float32, NaN = missing. (n, n_features) where lookback is 1, else
@@ -20,7 +22,11 @@ ONNX_PROBABILITIES = "probabilities"
 """Output: (n, 3) float32, rows sum to one, in the order of `samples.ACTIONS`, not calibrated."""
 
 ONNX_RETURN_SCORES = "return_scores"
-"""Output: (n, n_horizons) float32, expected Gaussian rank of the return at each horizon."""
+"""Output: (n, n_horizons) float32, expected Gaussian rank of the return at each horizon; NaN where
+the graph has no opinion on a row."""
+
+NativeForecast = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""The graph's input → its two outputs, computed by the library that fitted the model."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +42,22 @@ class Trained:
     chosen
         What fitting decided and a refit must repeat (number of epochs, learning rates...),
         as JSON-compatible values.
+    native_forecast
+        Forecasts by the native artefact; before a bundle is kept, the graph must say the same.
     curves
         One row per epoch or step, for people; empty where a model has none.
-    importance
-        One row per feature: `feature`, `importance`; empty where a model has none.
+    scaling
+        Centre and scale of each feature, where the model scales what it reads, for the card; the
+        graph has them inside.
     """
 
     native_name: str
     native: bytes
     onnx: bytes
     chosen: dict[str, Any]
+    native_forecast: NativeForecast
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
-    importance: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scaling: RobustScaling | None = None
 
 
 class Learner(Protocol):

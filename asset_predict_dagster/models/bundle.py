@@ -7,7 +7,8 @@
         manifest.json             SHA-256 of each file above
 
 The digest is the SHA-256 of the manifest: the same data, settings and seed give the same one.
-Clock readings are kept out of the folder for that reason.
+Clock readings are kept out of the folder for that reason. A file that the manifest does not list
+is never read.
 """
 
 import hashlib
@@ -16,121 +17,28 @@ import os
 import shutil
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from asset_predict_dagster.dataset.labels import learned_until
-from asset_predict_dagster.dataset.samples import Samples
-from asset_predict_dagster.dataset.windows import gather, window_index
+from asset_predict_dagster.dataset.catalogue import CATALOGUE
 from asset_predict_dagster.errors import BundleError
-from asset_predict_dagster.models.base import (
-    ONNX_INPUT,
-    ONNX_PROBABILITIES,
-    ONNX_RETURN_SCORES,
-    Trained,
-)
-from asset_predict_dagster.models.calibration import Calibration
+from asset_predict_dagster.models.base import Trained
+from asset_predict_dagster.models.forecasting import Bundle, Forecasts
 
-SCHEMA_VERSION = 1
-_BATCH = 8192
+__all__ = [
+    "Bundle",
+    "Forecasts",
+    "feature_formulas",
+    "load_bundle",
+    "prepare_folder",
+    "write_bundle",
+]
 
+SCHEMA_VERSION = 2
+"""2: thirty interval widths, formulas of the features, the definition of the experiment."""
 
-@dataclass(frozen=True)
-class Forecasts:
-    """What a bundle says of n rows, at each of its horizons.
-
-    probabilities: (n, 3), calibrated, of the next session's action. expected_returns,
-    lows, highs: (n, n_horizons), fractions; the interval should hold 90 % of outcomes.
-    """
-
-    probabilities: np.ndarray
-    expected_returns: np.ndarray
-    lows: np.ndarray
-    highs: np.ndarray
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A loaded bundle. It forecasts by ONNX alone, on one thread."""
-
-    digest: str
-    card: dict[str, Any]
-    onnx: bytes
-
-    @cached_property
-    def _session(self):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(self.onnx, options, providers=["CPUExecutionProvider"])
-
-    @property
-    def learned_until(self) -> date:
-        """The last session it knows something of; what it says of earlier ones is hindsight."""
-        return learned_until(date.fromisoformat(self.card["training_sessions"][1]))
-
-    @property
-    def calibration(self) -> Calibration:
-        return Calibration(**self.card["calibration"])
-
-    def forecast(self, samples: Samples, rows: np.ndarray) -> Forecasts:
-        """Forecast the given row positions of `samples`, shape (n,).
-
-        Raises
-        ------
-        BundleError
-            If the samples lack a feature that the model was trained on.
-        """
-        raw, scores = run_graph(self._session, self.card, samples, rows)
-        volatility = samples.volatility[rows].astype(np.float64)
-        expected = self.calibration.expected_returns(scores, volatility)
-        half = self.calibration.half_widths(volatility)
-        return Forecasts(
-            self.calibration.probabilities(raw),
-            expected,
-            np.maximum(expected - half, -1.0),
-            expected + half,
-        )
-
-
-def run_graph(
-    session, card: dict[str, Any], samples: Samples, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Raw probabilities (n, 3) and return scores (n, n_horizons) of the given rows, in batches."""
-    names, lookback = tuple(card["feature_names"]), card["lookback"]
-    unknown = [name for name in names if name not in samples.feature_names]
-    if unknown:
-        raise BundleError(
-            f"model '{card['model']}' was trained on features that are not there: {unknown};"
-            " train it again on the present catalogue"
-        )
-    columns = samples.columns(names)
-    outputs = []
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
-        if lookback == 1:
-            given = columns[batch]
-        else:
-            # A card of before there was a longest gap has none: its model read over every one.
-            index = window_index(
-                samples.ticker_codes,
-                samples.session_codes,
-                batch,
-                lookback,
-                card.get("longest_gap"),
-            )
-            given = gather(columns, index)
-        outputs.append(session.run([ONNX_PROBABILITIES, ONNX_RETURN_SCORES], {ONNX_INPUT: given}))
-    if not outputs:
-        return np.empty((0, len(card["actions"]))), np.empty((0, len(card["horizons"])))
-    probabilities, scores = zip(*outputs, strict=True)
-    return np.concatenate(probabilities), np.concatenate(scores)
+_PIECES = ("card.json", "model.onnx")
+_RETRAIN = "train the model again"
 
 
 def write_bundle(folder: Path, trained: Trained, card: dict[str, Any]) -> str:
@@ -183,46 +91,83 @@ def prepare_folder(folder: Path) -> None:
         ) from error
 
 
-def _is_whole(folder: Path, digest: str) -> bool:
-    try:
-        load_bundle(folder, digest)
-    except BundleError:
-        return False
-    return True
-
-
 def load_bundle(folder: Path, digest: str) -> Bundle:
-    """Open a bundle after proving that it is whole and unaltered.
+    """Open a bundle after proving that it is whole and unaltered, and speaks of today's features.
 
     Raises
     ------
     BundleError
-        If it is missing, a piece is missing or altered, or it is of another schema version.
+        If it is missing, a piece is missing or altered, it is of another schema version, or one
+        of its features is no longer in the catalogue or has another formula there.
     """
+    contents = _proven(folder, digest)
+    for name in _PIECES:
+        if name not in contents:
+            raise BundleError(f"bundle {digest[:12]}: its manifest lists no {name}; {_RETRAIN}")
+    card = json.loads(contents["card.json"])
+    if card.get("schema_version") != SCHEMA_VERSION:
+        raise BundleError(
+            f"bundle {digest[:12]} has schema version {card.get('schema_version')}, this program"
+            f" reads {SCHEMA_VERSION}; {_RETRAIN}"
+        )
+    _refuse_other_features(digest, card["feature_formulas"])
+    return Bundle(digest, card, contents["model.onnx"])
+
+
+def feature_formulas(names: tuple[str, ...]) -> dict[str, str | None]:
+    """The catalogue's formula of each feature; None for a column that is not the catalogue's.
+
+    >>> feature_formulas(("market_return_1d", "my_own"))
+    {'market_return_1d': 'mean of log_return_1d over the universe', 'my_own': None}
+    """
+    known = {feature.name: feature.formula for feature in CATALOGUE}
+    return {name: known.get(name) for name in names}
+
+
+def _proven(folder: Path, digest: str) -> dict[str, bytes]:
+    """The content of every piece, each with the digest that the manifest gives it."""
     place = folder / digest
     try:
         manifest = (place / "manifest.json").read_bytes()
     except FileNotFoundError:
         raise BundleError(f"bundle {digest[:12]} is not in {folder}, or has no manifest") from None
     if _sha256(manifest) != digest:
-        raise BundleError(f"bundle {digest[:12]}: its manifest was altered; train the model again")
+        raise BundleError(f"bundle {digest[:12]}: its manifest was altered; {_RETRAIN}")
     contents = {}
     for name, expected in json.loads(manifest).items():
         try:
             contents[name] = (place / name).read_bytes()
         except FileNotFoundError:
-            raise BundleError(
-                f"bundle {digest[:12]}: {name} is missing; train the model again"
-            ) from None
+            raise BundleError(f"bundle {digest[:12]}: {name} is missing; {_RETRAIN}") from None
         if _sha256(contents[name]) != expected:
-            raise BundleError(f"bundle {digest[:12]}: {name} was altered; train the model again")
-    card = json.loads(contents["card.json"])
-    if card.get("schema_version") != SCHEMA_VERSION:
+            raise BundleError(f"bundle {digest[:12]}: {name} was altered; {_RETRAIN}")
+    return contents
+
+
+def _refuse_other_features(digest: str, formulas: dict[str, str | None]) -> None:
+    # A column of somebody's own has no formula; whether it is there shows when it forecasts.
+    today = feature_formulas(tuple(formulas))
+    changed = {name: said for name, said in formulas.items() if said != today[name]}
+    unknown = [name for name in changed if today[name] is None]
+    if unknown:
         raise BundleError(
-            f"bundle {digest[:12]} has schema version {card.get('schema_version')}, this program"
-            f" reads {SCHEMA_VERSION}; train the model again"
+            f"bundle {digest[:12]} reads features that the catalogue no longer has: {unknown};"
+            f" {_RETRAIN}"
         )
-    return Bundle(digest, card, contents["model.onnx"])
+    for name, said in changed.items():
+        raise BundleError(
+            f"bundle {digest[:12]} was trained when the feature {name} was"
+            f" '{said or 'none of the catalogue'}'; the catalogue now has '{today[name]}' under"
+            f" that name: {_RETRAIN}"
+        )
+
+
+def _is_whole(folder: Path, digest: str) -> bool:
+    try:
+        _proven(folder, digest)
+    except BundleError:
+        return False
+    return True
 
 
 def _sha256(content: bytes) -> str:

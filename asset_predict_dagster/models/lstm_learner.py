@@ -1,115 +1,17 @@
-"""The LSTM as a learner: its settings, and the protocol; torch is imported when it fits."""
+"""The LSTM as a learner; torch is imported when it fits."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from asset_predict_dagster.dataset.samples import ACTIONS, Samples
-from asset_predict_dagster.errors import SettingsError, TrainingError
+from asset_predict_dagster.dataset.scaling import CLIP, RobustScaling
+from asset_predict_dagster.errors import TrainingError
 from asset_predict_dagster.models.base import Trained
-
-
-class LstmSettings(BaseModel):
-    """Every knob of the LSTM; an unknown or impossible one raises `SettingsError`.
-
-    Attributes
-    ----------
-    lookback
-        Sessions of a window when the network is served.
-    longest_gap
-        A window does not reach back over more sessions in a row without the ticker, neither in
-        training nor when served: what was known before a long halt is no recent past.
-    units, num_layers
-        Size of the memory, and layers of it.
-    dropout
-        Share of the memory's outputs hidden in training.
-    epochs
-        Passes over the training rows, at most.
-    learning_rate, weight_decay
-        Of AdamW.
-    gradient_clip_norm
-        A longer gradient is shortened to this.
-    loss_weight_action, loss_weight_return
-        What each head's loss counts. The action's is near 1, the return's near .4.
-    focal_loss_gamma
-        0 is the cross-entropy. Above 0 easy rows count less and the probabilities come out too
-        timid, until the bundle's calibration has put them right.
-    balance_classes
-        Rare actions count more. Their probabilities come out too high, until calibrated.
-    early_stopping_patience, early_stopping_min_delta
-        Stop after so many epochs without a validation loss lower by this share of the best.
-    scheduler_patience, scheduler_factor, min_learning_rate
-        After more than so many epochs without such progress the learning rate is multiplied by
-        the factor, never below the minimum.
-    block_sessions
-        Consecutive sessions read at once in training; None: twice the lookback, which puts the
-        mean length of the past in training near that in serving.
-    blocks_per_batch
-        Blocks, each of all tickers, per step of the optimiser.
-    n_seeds
-        Networks that differ by their seed alone; their mean answers. Three found a tenth more
-        of a weak planted signal than one.
-    seed
-        Of the first network; the next ones count up.
-    threads
-        Of torch. Two that contend are slower than one.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    # A window of one session would be a graph of another shape: see `base.ONNX_INPUT`.
-    lookback: int = Field(32, ge=2, le=512)
-    longest_gap: int = Field(10, ge=0, le=512)
-    units: int = Field(32, ge=1, le=512)
-    num_layers: int = Field(1, ge=1, le=5)
-    dropout: float = Field(0.2, ge=0, lt=1)
-    epochs: int = Field(12, ge=1, le=1_000)
-    learning_rate: float = Field(5e-3, gt=0, lt=1)
-    weight_decay: float = Field(1e-4, ge=0, lt=1)
-    gradient_clip_norm: float = Field(1.0, gt=0)
-    loss_weight_action: float = Field(1.0, ge=0)
-    loss_weight_return: float = Field(0.3, ge=0)
-    focal_loss_gamma: float = Field(2.0, ge=0, le=5)
-    balance_classes: bool = True
-    early_stopping_patience: int = Field(4, ge=1)
-    early_stopping_min_delta: float = Field(1e-4, ge=0, lt=1)
-    scheduler_patience: int = Field(1, ge=0)
-    scheduler_factor: float = Field(0.5, gt=0, lt=1)
-    min_learning_rate: float = Field(1e-4, ge=0, lt=1)
-    block_sessions: int | None = Field(None, ge=2)
-    blocks_per_batch: int = Field(3, ge=1)
-    n_seeds: int = Field(3, ge=1, le=20)
-    seed: int = Field(42, ge=0, lt=2**32)
-    threads: int = Field(1, ge=1)
-
-    def __init__(self, **knobs: Any) -> None:
-        try:
-            super().__init__(**knobs)
-        except ValidationError as refused:
-            raise SettingsError(f"lstm: {refused}") from refused
-
-    @model_validator(mode="after")
-    def _no_contradiction(self) -> "LstmSettings":
-        if self.loss_weight_action == self.loss_weight_return == 0:
-            raise ValueError("loss_weight_action and loss_weight_return are both 0")
-        if self.min_learning_rate > self.learning_rate:
-            raise ValueError("min_learning_rate is above learning_rate")
-        if self.block_length < self.lookback:
-            raise ValueError("block_sessions is below lookback, which training would never see")
-        return self
-
-    @property
-    def block_length(self) -> int:
-        """Sessions of a training block."""
-        return self.block_sessions or 2 * self.lookback
-
-    @property
-    def burn_in(self) -> int:
-        """First steps of a training block that do not count: they have too little past."""
-        return self.lookback // 2
+from asset_predict_dagster.models.lstm_settings import LstmSettings
 
 
 class LstmLearner:
@@ -125,6 +27,10 @@ class LstmLearner:
         Called after every epoch with `seed, epoch, epochs, train_loss, validation_loss,
         learning_rate, seconds_left`. The last reckons with every epoch: stopping early is not
         foreseen.
+    checkpoint
+        A file. Every epoch is put away there, and a training that was killed goes on from it when
+        the same is asked for again: equal to the bit, on the same machine. It is removed when
+        the training is complete. A fit and its refit may share it; two trainings at once may not.
     """
 
     name = "lstm"
@@ -134,12 +40,14 @@ class LstmLearner:
         feature_names: tuple[str, ...],
         settings: LstmSettings | None = None,
         report: Callable[[dict[str, Any]], None] | None = None,
+        checkpoint: Path | None = None,
     ) -> None:
         self.feature_names = tuple(feature_names)
         self.knobs = settings or LstmSettings()
         self.settings: dict[str, Any] = self.knobs.model_dump()
         self.lookback = self.knobs.lookback
         self.report = report
+        self.checkpoint = checkpoint
 
     def fit(self, samples: Samples, train: np.ndarray, validation: np.ndarray) -> Trained:
         """Fit on the rows of `train`; `validation` sets the learning rates and the epoch."""
@@ -164,18 +72,26 @@ class LstmLearner:
         validation: np.ndarray,
         rates: list[list[float]] | None,
     ) -> Trained:
-        from asset_predict_dagster.dataset.scaling import CLIP
-        from asset_predict_dagster.models.lstm import save_networks
+        from asset_predict_dagster.models.lstm import forecast, save_networks
+        from asset_predict_dagster.models.lstm_checkpoint import Checkpoint, training_key
+        from asset_predict_dagster.models.lstm_device import find_device
         from asset_predict_dagster.models.lstm_graph import lstm_graph
         from asset_predict_dagster.models.lstm_panel import lay_out
         from asset_predict_dagster.models.lstm_training import train_networks
 
+        knobs = self.knobs
+        device = find_device(knobs.device, knobs.precision)
         self._refuse_too_little(samples, train)
-        padding = max(self.knobs.block_length, 2 * self.lookback)
+        padding = max(knobs.block_length, 2 * self.lookback)
         panel = lay_out(
-            samples, self.feature_names, train, validation, padding, self.knobs.longest_gap
+            *(samples, self.feature_names, train, validation),
+            *(padding, knobs.longest_gap, knobs.horizons),
         )
-        networks, curves = train_networks(panel, self.knobs, rates, self.report)
+        checkpoint = None
+        if self.checkpoint is not None:
+            key = training_key(panel, knobs, rates, device)
+            checkpoint = Checkpoint(self.checkpoint, key)
+        networks, curves = train_networks(panel, knobs, rates, device, self.report, checkpoint)
         weights = [
             {name: tensor.numpy() for name, tensor in network.state_dict().items()}
             for network in networks
@@ -186,14 +102,16 @@ class LstmLearner:
             native=save_networks(networks, facts),
             onnx=lstm_graph(weights, self.lookback, CLIP),
             chosen={"learning_rates": _rates_until_best(curves)},
+            native_forecast=lambda windows: forecast(networks, windows),
             curves=curves,
+            scaling=RobustScaling(panel.scaling.centre.numpy(), panel.scaling.scale.numpy()),
         )
 
     def _refuse_too_little(self, samples: Samples, train: np.ndarray) -> None:
         n_sessions = len(np.unique(samples.session_codes[train]))
         if n_sessions < self.knobs.block_length:
             raise TrainingError(
-                f"lstm: one block is {self.knobs.block_length} sessions and only {n_sessions}"
+                f"lstm: one sequence is {self.knobs.block_length} sessions and only {n_sessions}"
                 " have labelled rows; train on more sessions, or lower lookback"
             )
         n_actions = len(np.unique(samples.action[train]))

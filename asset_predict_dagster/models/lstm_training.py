@@ -1,249 +1,188 @@
 """The training loop of the LSTM, read from top to bottom.
 
-Many-to-many: the network reads a block of consecutive sessions and answers after each, so one
+Many-to-many: the network reads sequences of consecutive sessions and answers after each, so one
 reading of 64 sessions teaches 48 answers instead of one. The answers of the first steps, given
-with hardly any past, do not count.
+with hardly any past, do not count. Windowed is the same loop over sequences of which the last
+answer alone counts.
 
 This file imports torch: import it inside functions only.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from asset_predict_dagster.dataset.samples import ACTIONS
 from asset_predict_dagster.errors import TrainingError
 from asset_predict_dagster.models.lstm import StockLstm
-from asset_predict_dagster.models.lstm_learner import LstmSettings
-from asset_predict_dagster.models.lstm_panel import Batch, Panel, block_starts, read_batch
+from asset_predict_dagster.models.lstm_checkpoint import Checkpoint
+from asset_predict_dagster.models.lstm_device import arithmetic, repeatable
+from asset_predict_dagster.models.lstm_losses import focal_loss, inverse_frequency
+from asset_predict_dagster.models.lstm_panel import Batch, Panel, cut, read_batch
+from asset_predict_dagster.models.lstm_settings import LstmSettings
+from asset_predict_dagster.models.lstm_state import NetworkInTraining
 
 Report = Callable[[dict[str, Any]], None]
 """Hears of every epoch: its row of the curves, how many `epochs`, and `seconds_left`."""
 
-
-def inverse_frequency(action: Tensor) -> Tensor:
-    """Weight of each class, shape (3,), such that every class that occurs counts alike.
-
-    The rows' mean weight is 1; a class that never occurs weighs 1.
-    """
-    counts = torch.bincount(action, minlength=len(ACTIONS)).float()
-    n_classes = (counts > 0).sum()
-    return torch.where(counts > 0, len(action) / (n_classes * counts.clamp(min=1)), 1.0)
+_VALIDATED_AT_ONCE = 512
+"""Sequences of validation rows; any number gives the same loss, this one fits the caches."""
 
 
-def focal_loss(logits: Tensor, action: Tensor, gamma: float, class_weights: Tensor) -> Tensor:
-    """Mean of `-weight (1 - p)^gamma log p`, with p the probability of what happened.
-
-    `logits` is (n, 3), `action` (n,). With gamma 0 and weights 1 it is the cross-entropy.
-
-    References
-    ----------
-    Lin et al. (2017), Focal Loss for Dense Object Detection, equation 5.
-    """
-    log_p = logits.log_softmax(dim=-1).gather(1, action[:, None]).squeeze(1)  # (n,)
-    return -(class_weights[action] * (1 - log_p.exp()) ** gamma * log_p).mean()
-
-
-def batch_loss(
+def head_losses(
     network: StockLstm, batch: Batch, class_weights: Tensor, settings: LstmSettings
 ) -> Tensor:
-    """Weighted sum of both heads' losses over the rows that count."""
-    logits, scores = network.every_step(batch.features)
+    """Mean loss of the rows that count, shape (2,): of the action, and of the returns."""
+    with arithmetic(batch.features.device, settings.precision):
+        logits, scores = network.every_step(batch.features)
     warm_up = len(batch.features) - len(batch.counts)
-    logits = logits[warm_up:][batch.counts]  # (n, 3)
-    scores = scores[warm_up:][batch.counts]  # (n, n_horizons)
-    action_loss = focal_loss(
-        logits, batch.action[batch.counts], settings.focal_loss_gamma, class_weights
-    )
-    return_loss = nn.functional.huber_loss(scores, batch.return_ranks[batch.counts])
-    return settings.loss_weight_action * action_loss + settings.loss_weight_return * return_loss
+    logits = logits[warm_up:][batch.counts].float()  # (n, 3)
+    scores = scores[warm_up:][batch.counts].float()  # (n, n_horizons)
+    action_loss = focal_loss(logits, batch.action, settings.focal_loss_gamma, class_weights)
+    return torch.stack([action_loss, nn.functional.huber_loss(scores, batch.return_ranks)])
 
 
-def train_epoch(
-    network: StockLstm,
-    optimiser: torch.optim.Optimizer,
-    panel: Panel,
-    class_weights: Tensor,
-    settings: LstmSettings,
-    generator: torch.Generator,
-) -> float:
+def train_epoch(training: NetworkInTraining, panel: Panel, class_weights: Tensor) -> float:
     """One pass over the training rows, each counted once; returns the mean loss of a row."""
-    network.train()
+    settings, generator = training.settings, training.generator
+    training.network.train()
     steps, warm_up = settings.block_length, settings.burn_in
     offset = int(torch.randint(steps - warm_up, (), generator=generator))
-    starts = block_starts(panel.train, steps, warm_up, offset)
-    order = torch.randperm(len(starts), generator=generator).tolist()
-    total, n_rows = 0.0, 0
-    for first in range(0, len(order), settings.blocks_per_batch):
-        chosen = [starts[place] for place in order[first : first + settings.blocks_per_batch]]
-        batch = read_batch(panel, panel.train, chosen, steps, warm_up)
-        n_batch = int(batch.counts.sum())
-        if n_batch == 0:
-            continue
-        loss = batch_loss(network, batch, class_weights, settings)
-        optimiser.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip_norm)
-        batch_mean, gradient = loss.item(), norm.item()
-        if not math.isfinite(batch_mean + gradient):
+    sequences = cut(panel, panel.train, steps, warm_up, offset)
+    order = torch.randperm(len(sequences), generator=generator)
+    total = 0.0
+    for chosen in order.split(settings.batch_size):
+        batch = read_batch(panel, panel.train, sequences, chosen.numpy()).to(training.device)
+        losses = head_losses(training.network, batch, class_weights, settings)
+        training.optimiser.zero_grad()
+        training.task_weights(losses).backward()
+        norm = nn.utils.clip_grad_norm_(training.parameters, settings.gradient_clip_norm)
+        loss, gradient = training.task_weights.judged(losses).item(), norm.item()
+        if not math.isfinite(loss + gradient):
             raise TrainingError(
-                f"lstm: the loss became {batch_mean} and its gradient {gradient};"
+                f"lstm: the loss became {loss} and its gradient {gradient};"
                 " lower learning_rate, or look for absurd features or labels"
             )
-        optimiser.step()
-        total += batch_mean * n_batch
-        n_rows += n_batch
-    return total / n_rows
+        training.optimiser.step()
+        total += loss * len(batch.action)
+    return total / int(panel.train.sum())
 
 
-def mean_validation_loss(
-    network: StockLstm, panel: Panel, class_weights: Tensor, settings: LstmSettings
-) -> float:
+def mean_validation_loss(training: NetworkInTraining, panel: Panel, class_weights: Tensor) -> float:
     """Mean loss of the validation rows, each read after at least `lookback` sessions.
 
-    Their past is the true one, sessions of the training rows included.
+    Their past is the true one, sessions of the training rows included. It does not depend on the
+    mode of training, nor on learned task weights.
     """
-    network.eval()
-    steps, warm_up = 2 * settings.lookback, settings.lookback - 1
-    starts = block_starts(panel.validation, steps, warm_up, offset=0)
-    total, n_rows = 0.0, 0
+    settings = training.settings
+    training.network.eval()
+    sequences = cut(panel, panel.validation, 2 * settings.lookback, settings.lookback - 1)
+    total = 0.0
     with torch.no_grad():
-        for first in range(0, len(starts), settings.blocks_per_batch):
-            chosen = starts[first : first + settings.blocks_per_batch]
-            batch = read_batch(panel, panel.validation, chosen, steps, warm_up)
-            n_batch = int(batch.counts.sum())
-            if n_batch == 0:
-                continue
-            total += float(batch_loss(network, batch, class_weights, settings)) * n_batch
-            n_rows += n_batch
-    loss = total / n_rows
+        for chosen in torch.arange(len(sequences)).split(_VALIDATED_AT_ONCE):
+            batch = read_batch(panel, panel.validation, sequences, chosen.numpy())
+            batch = batch.to(training.device)
+            losses = head_losses(training.network, batch, class_weights, settings)
+            total += float(training.task_weights.judged(losses)) * len(batch.action)
+    loss = total / int(panel.validation.sum())
     if not math.isfinite(loss):
         raise TrainingError(f"lstm: the validation loss became {loss}; lower learning_rate")
     return loss
 
 
 def train_network(
+    training: NetworkInTraining,
     panel: Panel,
-    settings: LstmSettings,
     seed: int,
-    replayed_rates: list[float] | None,
-    report: Callable[[dict[str, Any]], None],
-) -> tuple[StockLstm, list[dict[str, Any]]]:
-    """One network at its best epoch, and one dict per epoch.
+    after_epoch: Callable[[dict[str, Any]], None],
+) -> StockLstm:
+    """The network at its best epoch; `after_epoch` hears of each one's row of the curve.
 
-    Without `replayed_rates` the validation rows lower the learning rate, stop the training and
+    Without replayed rates the validation rows lower the learning rate, stop the training and
     pick the epoch. With them there is nothing to judge by: one epoch per rate, the last kept.
     """
-    generator = torch.Generator().manual_seed(seed)
-    network = StockLstm(
-        panel.scaling,
-        settings.units,
-        settings.num_layers,
-        settings.dropout,
-        n_horizons=panel.return_ranks.shape[-1],
-    )
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    scheduler = ReduceLROnPlateau(
-        optimiser,
-        factor=settings.scheduler_factor,
-        patience=settings.scheduler_patience,
-        threshold=settings.early_stopping_min_delta,
-        min_lr=settings.min_learning_rate,
-    )
-    ones = torch.ones(len(ACTIONS))
-    balanced = inverse_frequency(panel.action[panel.train])
-    class_weights = balanced if settings.balance_classes else ones
-
-    curve: list[dict[str, Any]] = []
-    best_loss, best_epoch = math.inf, 0
-    best_weights: dict[str, Tensor] = {}
-    n_epochs = settings.epochs if replayed_rates is None else len(replayed_rates)
-    for epoch in range(1, n_epochs + 1):
-        if replayed_rates is not None:
-            optimiser.param_groups[0]["lr"] = replayed_rates[epoch - 1]
-        rate = float(optimiser.param_groups[0]["lr"])
-        train_loss = train_epoch(network, optimiser, panel, class_weights, settings, generator)
+    class_weights = torch.ones(len(ACTIONS))
+    if training.settings.oversample:
+        class_weights = inverse_frequency(torch.from_numpy(panel.action[panel.train]).long())
+    class_weights = class_weights.to(training.device)
+    while not training.is_done:
+        rate = training.set_rate()
+        train_loss = train_epoch(training, panel, class_weights)
         loss = math.nan
-        if replayed_rates is None:
-            loss = mean_validation_loss(network, panel, class_weights, settings)
-            scheduler.step(loss)
-            if loss < best_loss * (1 - settings.early_stopping_min_delta):
-                best_loss, best_epoch = loss, epoch
-                best_weights = {k: v.clone() for k, v in network.state_dict().items()}
+        if training.replayed_rates is None:
+            loss = mean_validation_loss(training, panel, class_weights)
         row = {
             "seed": seed,
-            "epoch": epoch,
+            "epoch": training.epoch + 1,
             "train_loss": train_loss,
             "validation_loss": loss,
             "learning_rate": rate,
         }
-        curve.append(row)
-        report(row)
-        if replayed_rates is None and epoch - best_epoch >= settings.early_stopping_patience:
-            break
-
-    if replayed_rates is None:
-        network.load_state_dict(best_weights)
-    else:
-        best_epoch = n_epochs
-    for row in curve:
-        row["is_best"] = row["epoch"] == best_epoch
-    return network.eval(), curve
+        training.close_epoch(row)
+        after_epoch(row)
+    return training.finish()
 
 
 def train_networks(
     panel: Panel,
     settings: LstmSettings,
     replayed_rates: list[list[float]] | None,
-    report: Report | None,
+    device: torch.device,
+    report: Report | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[list[StockLstm], pd.DataFrame]:
-    """One network per seed, and the curves: one row per seed and epoch."""
-    started = time.perf_counter()
+    """One network per seed, and the curves: one row per seed and epoch.
+
+    With a checkpoint it begins where a killed training of the same key left off, and reports the
+    epochs that are left; the curves tell of all of them.
+    """
+    states = (checkpoint.read() if checkpoint else None) or []
+    planned = [settings.epochs] * settings.n_seeds
+    if replayed_rates is not None:
+        planned = [len(rates) for rates in replayed_rates]
+    clock = _Clock(sum(planned))
     networks: list[StockLstm] = []
     rows: list[dict[str, Any]] = []
     for number in range(settings.n_seeds):
         seed = settings.seed + number
         rates = None if replayed_rates is None else replayed_rates[number]
-        n_epochs = settings.epochs if rates is None else len(rates)
+        with repeatable(seed, settings.threads, device):
+            training = NetworkInTraining(panel.scaling, settings, seed, rates, device)
+            if number < len(states):
+                training.restore(states[number])
+            clock.start(sum(planned[:number]) + training.epoch)
 
-        def tell(row: dict[str, Any], number: int = number, n_epochs: int = n_epochs) -> None:
-            if report is None:
-                return
-            done = number + row["epoch"] / n_epochs
-            seconds = (time.perf_counter() - started) * (settings.n_seeds / done - 1)
-            report({**row, "epochs": n_epochs, "seconds_left": seconds})
+            def after_epoch(row: dict[str, Any], number=number, training=training) -> None:
+                if checkpoint is not None:
+                    states[number:] = [training.state()]
+                    checkpoint.write(states)
+                if report is not None:
+                    left = clock.seconds_left(sum(planned[:number]) + row["epoch"])
+                    report({**row, "epochs": training.n_epochs, "seconds_left": left})
 
-        with repeatable(seed, settings.threads):
-            network, curve = train_network(panel, settings, seed, rates, tell)
-        networks.append(network)
-        rows += curve
+            networks.append(train_network(training, panel, seed, after_epoch))
+        rows += training.curve
+    if checkpoint is not None:
+        checkpoint.remove()
     return networks, pd.DataFrame(rows)
 
 
-@contextmanager
-def repeatable(seed: int, threads: int) -> Iterator[None]:
-    """Torch as a function of its seed, put back afterwards as it was found.
+class _Clock:
+    """How long the epochs left would take at the pace of those since `start` was first called."""
 
-    Initial weights and dropout draw from torch's global generator, which is therefore forked.
-    """
-    threads_before = torch.get_num_threads()
-    strict_before = torch.are_deterministic_algorithms_enabled()
-    warn_before = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.use_deterministic_algorithms(strict_before, warn_only=warn_before)
-        torch.set_num_threads(threads_before)
+    def __init__(self, n_epochs: int) -> None:
+        self.n_epochs = n_epochs
+        self.begun: tuple[float, int] | None = None
+
+    def start(self, n_done: int) -> None:
+        self.begun = self.begun or (time.perf_counter(), n_done)
+
+    def seconds_left(self, n_done: int) -> float:
+        assert self.begun is not None
+        since, before = self.begun
+        return (time.perf_counter() - since) / (n_done - before) * (self.n_epochs - n_done)

@@ -5,7 +5,6 @@ so `code <= k` says exactly `value <= edges[k]`: every threshold is written as i
 the graph reads raw float32 features, with no binning step that could round differently.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,37 +16,12 @@ from asset_predict_dagster.models.base import (
     ONNX_PROBABILITIES,
     ONNX_RETURN_SCORES,
 )
+from asset_predict_dagster.models.twin_forests import LEAF, Tree
 
 ML_DOMAIN = "ai.onnx.ml"
 OPSETS = {"": 17, ML_DOMAIN: 3}
 IR_VERSION = 8
 """The oldest file format that knows these operators, so that old runtimes can read it."""
-
-LEAF = -1
-"""What scikit-learn writes as the child of a leaf."""
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One tree, as arrays over its nodes; node 0 is the root.
-
-    Attributes
-    ----------
-    feature
-        Shape (n_nodes,), int: the feature a node asks about; anything at a leaf.
-    threshold
-        Shape (n_nodes,), float: go left where `code <= threshold`; anything at a leaf.
-    left, right
-        Shape (n_nodes,), int: children; `LEAF` at a leaf.
-    value
-        Shape (n_nodes, n_targets), float: what the tree answers at each node.
-    """
-
-    feature: np.ndarray
-    threshold: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    value: np.ndarray
 
 
 def twin_forest_graph(

@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from asset_predict_dagster.pipeline.tuning import tune
+
 # What a person wants to read while it runs: the milestones, not every event; those are in the UI.
 _CONFIG = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
@@ -39,4 +41,4 @@ retrain = dg.define_asset_job(
     " against the champions; then the predictions and the published database.",
 )
 
-JOBS = [complete_pipeline, daily_prediction, retrain]
+JOBS = [complete_pipeline, daily_prediction, retrain, tune]

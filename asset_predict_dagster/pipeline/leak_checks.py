@@ -22,7 +22,7 @@ from asset_predict_dagster.dataset.scaling_leaks import unequal_scalings
 from asset_predict_dagster.dataset.served_windows import unequal_served_windows
 from asset_predict_dagster.dataset.stored_tables import STORED, unequal_stored_rows
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.models.lstm_learner import LstmSettings
+from asset_predict_dagster.models.lstm_settings import LstmSettings
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Papers
 from asset_predict_dagster.pipeline.verdicts import verdict
 from asset_predict_dagster.predictions.served_samples import served_samples

@@ -7,16 +7,20 @@ from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.health import model_health as judge_health
-from asset_predict_dagster.predictions.outcomes import meet_outcomes
-from asset_predict_dagster.tables import CHAMPIONS
+from asset_predict_dagster.predictions.outcomes import meet_outcomes, not_met_yet
+from asset_predict_dagster.tables import CHAMPIONS, OUTCOMES
 
 OWNERS = ["team:research"]
 
 
 @dg.asset(group_name="monitoring", kinds={"deltalake"}, owners=OWNERS)
 @says_why
-def outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
+def outcomes(lake: LakeTables, predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
     """One prediction met by the close of its target session, exactly once."""
+    tables = lake.open()
+    if tables.exists(OUTCOMES):
+        met = tables.read(OUTCOMES, columns=["session"])["session"]
+        predictions = not_met_yet(predictions, quotes["session"].max(), met)
     return meet_outcomes(predictions, quotes)
 
 

@@ -5,6 +5,7 @@ Their values come from `settings.py` through `build_definitions`; none reads the
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -18,6 +19,8 @@ from asset_predict_dagster.market.simulated_folder import SimulatedFolder
 from asset_predict_dagster.market.sources import Source
 from asset_predict_dagster.market.yahoo import Yahoo
 from asset_predict_dagster.models.bundle import Bundle, load_bundle
+from asset_predict_dagster.models.settings import Preset, read_preset
+from asset_predict_dagster.pipeline.model_config import PRESET
 from asset_predict_dagster.pipeline.reads import note_read
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.settings import Settings
@@ -84,10 +87,13 @@ def market_source(settings: Settings) -> Source:
 
 
 class Models(dg.ConfigurableResource):
-    """The registry, the folder of bundles, the seed of training, and when a model is stale."""
+    """The registry, the folders of bundles, presets (settings that were tuned) and checkpoints
+    (trainings under way), the seed of training, and when a model is stale."""
 
     database: str
     bundles: str
+    presets: str
+    checkpoints: str
     seed: int
     stale_after_days: int
 
@@ -98,6 +104,17 @@ class Models(dg.ConfigurableResource):
     @property
     def bundles_folder(self) -> Path:
         return Path(self.bundles)
+
+    def checkpoint(self, model: str) -> Path:
+        """Where a training of the model keeps what a killed one goes on from."""
+        return Path(self.checkpoints) / model
+
+    def asked(self, model: str, config: dict[str, Any]) -> Preset:
+        """What a run config asks for: its entries, above the preset's, above the seed."""
+        written = {name: value for name, value in config.items() if name != PRESET}
+        name = config.get(PRESET)
+        kept = read_preset(Path(self.presets), name, model) if name else Preset({}, n_trials=1)
+        return Preset({"seed": self.seed, **kept.settings, **written}, kept.n_trials)
 
     def load(self, digest: str) -> Bundle:
         return load_bundle(self.bundles_folder, digest)

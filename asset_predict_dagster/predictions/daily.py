@@ -1,4 +1,4 @@
-"""Daily predictions: what each champion says at the close of the last session.
+"""Daily predictions: what each champion says at the close of the last session, of the next thirty.
 
 A ticker that cannot be forecast honestly is refused by name, with the reason and without action
 or forecast: `stale_quote` if it did not trade in the session, `illiquid` if it is outside the
@@ -11,16 +11,12 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 
-from asset_predict_dagster.dataset.samples import (
-    ACTION_HORIZON,
-    ACTIONS,
-    HORIZONS,
-)
+from asset_predict_dagster.dataset.samples import ACTION_HORIZON, ACTIONS
 from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.market.sessions import session_after
-from asset_predict_dagster.models.bundle import Bundle
+from asset_predict_dagster.models.bundle import Bundle, Forecasts
 from asset_predict_dagster.predictions.served_samples import RECENT_SESSIONS, served_samples
-from asset_predict_dagster.tables import PREDICTIONS
+from asset_predict_dagster.tables import PATH_HORIZONS, PREDICTIONS
 
 
 @dataclass(frozen=True)
@@ -71,30 +67,53 @@ def predict_last_session(
     latest.loc[(latest["reason"] == "") & ~latest["ticker"].isin(names), "reason"] = "illiquid"
     order = pd.Index(names).get_indexer(latest["ticker"])
 
+    paths = _paths(latest, session)
+    parts = [
+        _said(paths, champion, champion.bundle.forecast(samples, rows, len(PATH_HORIZONS)), order)
+        for champion in champions
+    ]
+    table = pd.concat(parts, ignore_index=True).assign(created_at=created_at)
+    return table[PREDICTIONS.column_names]
+
+
+def _paths(latest: pd.DataFrame, session: np.datetime64) -> pd.DataFrame:
+    """The rows of `latest` once per horizon, the nearest horizon first."""
     day = pd.Timestamp(session).date()
-    parts = []
-    for champion in champions:
-        said = champion.bundle.forecast(samples, rows)
-        for step, horizon in enumerate(HORIZONS):
-            table = latest.assign(
-                session=session,
-                target_session=pd.Timestamp(session_after(day, horizon)),
-                model=champion.model,
-                model_version=champion.version,
-                horizon=horizon,
-                status=champion.status,
-                created_at=created_at,
-                expected_return=_place(said.expected_returns[:, step], order),
-                action=pd.Series(_likeliest(said.probabilities)).reindex(order).to_numpy(),
-            )
-            for position, action in enumerate(ACTIONS):
-                table[f"probability_{action}"] = _place(said.probabilities[:, position], order)
-            last = table["last_close"]
-            table["predicted_price"] = last * (1 + table["expected_return"])
-            table["price_low"] = last * (1 + _place(said.lows[:, step], order))
-            table["price_high"] = last * (1 + _place(said.highs[:, step], order))
-            parts.append(table)
-    return pd.concat(parts, ignore_index=True)[PREDICTIONS.column_names]
+    targets = pd.to_datetime([session_after(day, horizon) for horizon in PATH_HORIZONS])
+    paths = pd.concat([latest] * len(PATH_HORIZONS), ignore_index=True)
+    return paths.assign(
+        session=session,
+        target_session=targets.repeat(len(latest)),
+        horizon=np.repeat(PATH_HORIZONS, len(latest)),
+    )
+
+
+def _said(
+    paths: pd.DataFrame, champion: Serving, forecasts: Forecasts, order: np.ndarray
+) -> pd.DataFrame:
+    """What one champion says of every row of `paths`; `order` places its forecasts in `latest`."""
+    n_horizons = len(PATH_HORIZONS)
+
+    def by_horizon(values: np.ndarray) -> np.ndarray:
+        """(n_forecast, n_horizons) → (n_paths,)."""
+        return _place(values, order).T.ravel()
+
+    actions = _likeliest(forecasts.probabilities)
+    last = paths["last_close"]
+    table = paths.assign(
+        model=champion.model,
+        model_version=champion.version,
+        status=champion.status,
+        action=np.tile(pd.Series(actions).reindex(order).to_numpy(), n_horizons),
+        expected_return=by_horizon(forecasts.expected_returns),
+        price_low=last * (1 + by_horizon(forecasts.lows)),
+        price_high=last * (1 + by_horizon(forecasts.highs)),
+    )
+    table["predicted_price"] = last * (1 + table["expected_return"])
+    for position, action in enumerate(ACTIONS):
+        placed = _place(forecasts.probabilities[:, position], order)
+        table[f"probability_{action}"] = np.tile(placed, n_horizons)
+    return table
 
 
 def _refuse_hindsight(champion: Serving, session: date) -> None:
@@ -144,4 +163,5 @@ def _likeliest(probabilities: np.ndarray) -> np.ndarray:
 
 def _place(values: np.ndarray, order: np.ndarray) -> np.ndarray:
     """values[order], missing where order is -1: the ticker was refused."""
-    return np.where(order >= 0, np.append(values, np.nan)[order], np.nan)
+    nothing = np.full((1, *values.shape[1:]), np.nan)
+    return np.concatenate([values, nothing])[order]

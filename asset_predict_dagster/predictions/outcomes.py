@@ -6,6 +6,29 @@ import pandas as pd
 from asset_predict_dagster.tables import OUTCOMES
 
 
+def not_met_yet(
+    predictions: pd.DataFrame, last_session: pd.Timestamp, met: pd.Series
+) -> pd.DataFrame:
+    """The predictions of the sessions in which one that is due has no outcome yet.
+
+    Years of them are met; a day's work should cost a day.
+
+    Parameters
+    ----------
+    predictions
+        Rows of `tables.PREDICTIONS`.
+    last_session
+        The last one that there are quotes of: what is about a later one is not due.
+    met
+        The column `session` of `tables.OUTCOMES`, as it stands.
+    """
+    is_due = (predictions["reason"] == "") & (predictions["target_session"] <= last_session)
+    due = predictions[is_due]
+    n_due, n_met = due["session"].value_counts(), met.value_counts()
+    n_open = n_due.sub(n_met.reindex(n_due.index, fill_value=0))
+    return due[due["session"].isin(n_open.index[n_open != 0])]
+
+
 def meet_outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
     """Rows of `tables.OUTCOMES` for the predictions whose target session is in the data.
 

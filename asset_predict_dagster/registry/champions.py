@@ -5,6 +5,7 @@ from datetime import date
 import pandas as pd
 
 from asset_predict_dagster.dataset.labels import learned_until
+from asset_predict_dagster.errors import NoChampionError
 from asset_predict_dagster.registry.promotion import decide
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.tables import CHAMPIONS
@@ -21,6 +22,8 @@ def choose_champions(
 ) -> pd.DataFrame:
     """Judge each model's challenger, promote it if the rule says so; rows of `tables.CHAMPIONS`.
 
+    A model that has scoped versions alone has no challenger and no row.
+
     Parameters
     ----------
     last_session
@@ -34,10 +37,18 @@ def choose_champions(
     ------
     RegistryError
         If a model was never trained.
+    NoChampionError
+        If no model was ever trained by the default experiment.
     """
     rows = []
-    for model in models:
-        challenger = registry.challenger(model)
+    challengers = registry.challengers(models)
+    if not challengers:
+        raise NoChampionError(
+            f"every version of {', '.join(models)} is scoped, to be asked for by its number and"
+            " never to serve; run the job retrain without settings of the experiment"
+        )
+    for challenger in challengers:
+        model = challenger.model
         champion = registry.champion(model)
         if champion and learned_until(date.fromisoformat(champion.training_end)) > last_session:
             champion = None
@@ -48,6 +59,7 @@ def choose_champions(
             evaluation,
             forecasts,
             seed,
+            challenger.scope,
         )
         if verdict.decision != "kept":
             registry.promote(challenger)

@@ -10,8 +10,14 @@ from typing import Any
 
 from asset_predict_dagster.errors import RegistryError
 
-ARTIFACTS = "bundles:/"
-"""Where MLflow believes artefacts to be: no path, for it would keep an absolute one."""
+ARTIFACTS = "mlflow-artifacts:/"
+"""Where MLflow believes artefacts to be: with the server, which is told the folder when it starts.
+No path, for MLflow would keep an absolute one."""
+
+
+def artifacts_folder(database: Path) -> Path:
+    """Where artefacts really are: beside the database, a folder per run."""
+    return database.parent / "mlflow_artifacts"
 
 
 def open_client(database: Path) -> Any:

@@ -3,6 +3,7 @@
 A version has shown skill (`proven`) if, out of sample at the horizon of the action, the 95 %
 interval of its mean daily rank IC lies above zero and its log-loss is not worse than the prior's.
 
+    the challenger is scoped                → kept: it learned another task than the champion's
     no champion yet                         → promoted, proven or not: somebody must serve, and
                                               every prediction says which it is
     the champion, trained again             → confirmed
@@ -18,10 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from asset_predict_dagster.dataset.bootstrap import block_weights, interval
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.errors import DatasetError
-from asset_predict_dagster.evaluation.bootstrap import block_weights, interval
 from asset_predict_dagster.evaluation.metrics import session_rank_ic
 
 MIN_COMMON_SESSIONS = 60
@@ -70,6 +71,7 @@ def decide(
     evaluation: pd.DataFrame,
     forecasts: pd.DataFrame,
     seed: int,
+    scope: str = "",
 ) -> Decision:
     """Apply the rule to one model.
 
@@ -80,7 +82,13 @@ def decide(
     evaluation, forecasts
         Rows of `tables.EVALUATION` and of `tables.FORECASTS_OUT_OF_SAMPLE`, both versions' among
         them. What a version was fitted on is never in the latter.
+    scope
+        What the challenger's experiment has else than the default (`Experiment.scope`).
     """
+    if scope:
+        proven = champion is not None and has_shown_skill(evaluation, model, champion)[0]
+        reason = f"version {challenger} is scoped and never serves: {scope}"
+        return Decision("kept", proven, reason)
     proven, numbers = has_shown_skill(evaluation, model, challenger)
     skill = "shown skill" if proven else "not shown skill"
     if champion is None:

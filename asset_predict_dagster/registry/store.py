@@ -2,7 +2,8 @@
 
 A version points at two bundles by digest (tags `bundle` and `evaluation_bundle`); the folder of
 bundles comes from settings, so a data folder can be moved. Aliases: `challenger` is the version
-trained last, `champion` the one that serves.
+trained last, `champion` the one that serves. A scoped version (another experiment than the default;
+tags `scoped` and `window`) gets neither: it is asked for by its number.
 """
 
 from dataclasses import dataclass
@@ -10,17 +11,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.errors import NoChampionError, RegistryError
+from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.training import TrainedModel
-from asset_predict_dagster.registry.mlflow_database import ARTIFACTS, open_client
+from asset_predict_dagster.registry.mlflow_database import (
+    ARTIFACTS,
+    artifacts_folder,
+    open_client,
+)
+from asset_predict_dagster.registry.training_run import Training, log_training, metric
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-_EXPERIMENT = "asset_predict"
+EXPERIMENT = "trainings"
+_JUDGED = "judged"
+_RUN = "run_id"
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One registered version of one model."""
+    """One registered version of one model.
+
+    `window` is the split it was fitted and measured in. `scope` says what its experiment has else
+    than the default, in words, and is empty for the default. `run_id` is the MLflow run of its last
+    training. `is_judged`: figures are recorded since then.
+    """
 
     model: str
     version: str
@@ -29,6 +44,9 @@ class ModelVersion:
     trained_at: datetime
     training_end: str
     run_id: str
+    window: str = HOLDOUT
+    scope: str = ""
+    is_judged: bool = False
 
 
 class Registry:
@@ -42,20 +60,53 @@ class Registry:
         trained: TrainedModel,
         trained_at: datetime,
         dagster_run_id: str,
+        *,
+        bundles: Path | None = None,
+        started_at: datetime | None = None,
     ) -> ModelVersion:
-        """Register a training as the challenger; an equal bundle keeps its version.
+        """Register a training; an equal bundle keeps its version, with an MLflow run of its own.
+
+        It becomes the challenger, unless its experiment makes it a scoped one.
 
         Training twice on the same data gives the same bundle: then the version stays and only
-        its `trained_at` moves, because the model is as fresh as its last training.
+        its `trained_at` and its run move, because the model is as fresh as its last training.
+
+        Parameters
+        ----------
+        bundles
+            The folder of bundles, so that the MLflow run shows their files; None: it does not.
+        started_at
+            When the training began; None: the run shows no duration.
         """
-        known = [v for v in self.versions(trained.model) if v.bundle == trained.serving_bundle]
-        stamp = trained_at.astimezone(UTC).isoformat()
-        version = known[0].version if known else self._new_version(trained, stamp, dagster_run_id)
         client = self._client()
-        for key, value in {"trained_at": stamp, "dagster_run_id": dagster_run_id}.items():
+        stamp = trained_at.astimezone(UTC)
+        run_id = log_training(
+            client,
+            self._experiment(),
+            artifacts_folder(self.database),
+            Training(trained, started_at or trained_at, stamp, dagster_run_id, bundles),
+        )
+        known = [v for v in self.versions(trained.model) if v.bundle == trained.serving_bundle]
+        version = known[0].version if known else self._new_version(trained, stamp, run_id)
+        client.update_run(run_id, name=f"{trained.model} {version}")
+        client.set_tag(run_id, "model_version", version)
+        tags = {
+            "trained_at": stamp.isoformat(),
+            "dagster_run_id": dagster_run_id,
+            _RUN: run_id,
+            # Figures that were to be written when a run was killed are made again.
+            _JUDGED: "",
+        }
+        for key, value in tags.items():
             client.set_model_version_tag(trained.model, version, key, value)
-        client.set_registered_model_alias(trained.model, CHALLENGER, version)
-        return self.version(trained.model, version)
+        registered = self.version(trained.model, version)
+        if not registered.scope:
+            client.set_registered_model_alias(trained.model, CHALLENGER, version)
+        return registered
+
+    def artifacts(self, version: ModelVersion) -> Path:
+        """The folder of what its training left for people: figures, tables, files of bundles."""
+        return artifacts_folder(self.database) / version.run_id / "artifacts"
 
     def models(self) -> list[str]:
         """The names of the models that have ever been trained."""
@@ -85,7 +136,7 @@ class Registry:
         )
 
     def challenger(self, model: str) -> ModelVersion:
-        """The version trained last.
+        """The version trained last, scoped ones left out.
 
         Raises
         ------
@@ -94,11 +145,36 @@ class Registry:
         """
         found = self._by_alias(model, CHALLENGER)
         if found is None:
+            scoped = [v.version for v in self.versions(model)]
+            state = (
+                f"has scoped versions alone ({', '.join(scoped)})"
+                if scoped
+                else ("has not been trained yet")
+            )
             raise RegistryError(
-                f"model '{model}' has not been trained yet; materialise '{model}_model' or run"
-                " the job complete_pipeline"
+                f"model '{model}' {state}; materialise '{model}_model' or run the job"
+                " complete_pipeline"
             )
         return found
+
+    def challengers(self, models: tuple[str, ...]) -> list[ModelVersion]:
+        """The challenger of each model, leaving out those that have scoped versions alone.
+
+        Raises
+        ------
+        RegistryError
+            If one of the models was never trained.
+        """
+        return [
+            self.challenger(model)
+            for model in models
+            if self._by_alias(model, CHALLENGER) is not None or not self.versions(model)
+        ]
+
+    def unjudged(self, models: tuple[str, ...]) -> list[ModelVersion]:
+        """Of each model the latest scoped version, where no figures of it are recorded yet."""
+        latest = [[v for v in self.versions(model) if v.scope][:1] for model in models]
+        return [version for found in latest for version in found if not version.is_judged]
 
     def champion(self, model: str) -> ModelVersion | None:
         """The version that serves; None before the first promotion."""
@@ -120,35 +196,44 @@ class Registry:
         return found
 
     def promote(self, version: ModelVersion) -> None:
-        """Make a version the champion, in one step."""
+        """Make a version the champion, in one step.
+
+        Raises
+        ------
+        RegistryError
+            If it is scoped.
+        """
+        if version.scope:
+            raise RegistryError(
+                f"version {version.version} of {version.model} is scoped ({version.scope}) and"
+                " never serves; ask for it by its number, or train with the default definition"
+            )
         self._client().set_registered_model_alias(version.model, CHAMPION, version.version)
 
     def record_evaluation(self, version: ModelVersion, metrics: dict[str, float]) -> None:
         """Write figures to the MLflow run of a version, so that its UI shows them."""
+        at = int(version.trained_at.timestamp() * 1000)
         self._client().log_batch(
-            version.run_id, metrics=[_metric(name, value) for name, value in metrics.items()]
+            version.run_id, metrics=[metric(name, value, at) for name, value in metrics.items()]
         )
+        self._client().set_model_version_tag(version.model, version.version, _JUDGED, "yes")
 
-    def _new_version(self, trained: TrainedModel, stamp: str, dagster_run_id: str) -> str:
+    def _new_version(self, trained: TrainedModel, trained_at: datetime, run_id: str) -> str:
         client = self._client()
-        run = client.create_run(
-            self._experiment(),
-            run_name=f"{trained.model} {stamp[:10]}",
-            tags={"model": trained.model, "dagster_run_id": dagster_run_id},
-        )
-        _log_training(client, run.info.run_id, trained)
-        client.set_terminated(run.info.run_id)
+        experiment = Experiment.from_card(trained.experiment)
+        scoped = {"scoped": experiment.scope, "window": experiment.window}
         _create_registered_model(client, trained.model)
         # The address is the digest, not a path: MLflow would keep an absolute one.
         created = client.create_model_version(
             trained.model,
             source=f"bundle:/{trained.serving_bundle}",
-            run_id=run.info.run_id,
+            run_id=run_id,
             tags={
                 "bundle": trained.serving_bundle,
                 "evaluation_bundle": trained.evaluation_bundle,
                 "training_end": str(trained.training_end),
-                "trained_at": stamp,
+                "trained_at": trained_at.isoformat(),
+                **({} if experiment.is_default else scoped),
             },
         )
         return str(created.version)
@@ -169,30 +254,12 @@ class Registry:
 
     def _experiment(self) -> str:
         client = self._client()
-        found = client.get_experiment_by_name(_EXPERIMENT)
+        found = client.get_experiment_by_name(EXPERIMENT)
         if found is not None:
             return found.experiment_id
-        return client.create_experiment(_EXPERIMENT, artifact_location=ARTIFACTS)
-
-
-def _log_training(client: Any, run_id: str, trained: TrainedModel) -> None:
-    from mlflow.entities import Param
-
-    metrics = [_metric("n_training_rows", trained.n_training_rows)]
-    for row in trained.curves.to_dict("records"):
-        step = int(row.pop("epoch"))
-        prefix = f"seed_{int(row.pop('seed'))}." if "seed" in row else ""
-        metrics += [_metric(f"{prefix}{name}", value, step) for name, value in row.items()]
-    params = [Param(name, str(value)) for name, value in trained.settings.items()]
-    # One commit for all: one by one they take longer than some trainings.
-    client.log_batch(run_id, metrics=metrics, params=params)
-
-
-def _metric(name: str, value: float, step: int = 0) -> Any:
-    from mlflow.entities import Metric
-
-    # MLflow wants the time of a figure; ours are of a training, whose time is a tag.
-    return Metric(name, float(value), timestamp=0, step=step)
+        # Otherwise MLflow's UI takes it for one of language models.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return client.create_experiment(EXPERIMENT, artifact_location=ARTIFACTS, tags=kind)
 
 
 def _create_registered_model(client: Any, model: str) -> None:
@@ -213,5 +280,9 @@ def _version(entry: Any) -> ModelVersion:
         evaluation_bundle=entry.tags["evaluation_bundle"],
         trained_at=datetime.fromisoformat(entry.tags["trained_at"]),
         training_end=entry.tags["training_end"],
-        run_id=entry.run_id,
+        # MLflow's own link stays with the training that made the version.
+        run_id=entry.tags.get(_RUN, entry.run_id),
+        window=entry.tags.get("window", HOLDOUT),
+        scope=entry.tags.get("scoped", ""),
+        is_judged=bool(entry.tags.get(_JUDGED)),
     )

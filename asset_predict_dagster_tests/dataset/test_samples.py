@@ -39,7 +39,9 @@ def tables(rows, seed=0):
     ranks[random.random(ranks.shape) < 0.1] = np.nan
     action = pd.Series(random.choice([*ACTIONS, "none"], n), dtype="str")
     action = action.where(action != "none")
-    labels = pd.concat([key, pd.DataFrame(ranks, columns=RANKS)], axis=1).assign(action=action)
+    labels = pd.concat([key, pd.DataFrame(ranks, columns=RANKS)], axis=1)
+    unique = np.where(random.random(n) < 0.1, np.nan, random.uniform(0.2, 1, n))
+    labels = labels.assign(action=action, uniqueness=unique)
     return features, universe, labels
 
 
@@ -61,6 +63,7 @@ def test_every_row_is_that_of_the_tables(rows, seed):
         assert samples.action[row] == (-1 if pd.isna(named) else ACTIONS.index(named))
         by_table = labels.loc[row, RANKS].to_numpy(dtype=np.float32)
         np.testing.assert_equal(samples.return_ranks[row], by_table)
+        np.testing.assert_equal(samples.weight[row], np.float32(labels["uniqueness"][row]))
         assert samples.is_labelled[row] == (
             universe["in_universe"][row]
             and pd.notna(named)
@@ -94,6 +97,7 @@ def test_without_labels_every_label_is_missing():
     assert (samples.action == -1).all()
     assert samples.return_ranks.shape == (10, len(HORIZONS))
     assert np.isnan(samples.return_ranks).all()
+    assert samples.weight is None
     assert not samples.is_labelled.any()
 
 

@@ -15,7 +15,7 @@ one who knows the process itself.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import pandas as pd
 from scipy import stats
 
 from asset_predict_dagster.dataset.labels import LABEL_WIDTH
+from asset_predict_dagster.dataset.path_returns import path_returns
 from asset_predict_dagster.dataset.samples import ACTIONS, build_samples
 from asset_predict_dagster.evaluation.forecasts import forecast_test_sessions
 from asset_predict_dagster.evaluation.metrics import session_rank_ic
@@ -42,10 +43,11 @@ KEY = ["ticker", "session"]
 
 @dataclass(frozen=True)
 class Market:
-    """One simulated market as its tables, with labels true or permuted."""
+    """One simulated market as its tables, with outcomes true or permuted."""
 
     tables: MarketTables
     labels: pd.DataFrame
+    paths: np.ndarray
     seed: int
     strength: float
     last: date
@@ -53,7 +55,7 @@ class Market:
 
 def simulated(last: date, strength: float, seed: int) -> Market:
     tables = market_as_of(last, strength, seed)
-    return Market(tables, tables.labels, seed, strength, last)
+    return Market(tables, tables.labels, path_returns(tables.quotes), seed, strength, last)
 
 
 def with_permuted_labels(market: Market) -> Market:
@@ -70,26 +72,21 @@ def with_permuted_labels(market: Market) -> Market:
         positions = np.flatnonzero(is_known)[rows]
         source[positions] = generator.permutation(positions)
     labels[outcome] = labels[outcome].iloc[source].to_numpy()
-    return Market(
-        market.tables,
-        labels.astype(market.labels.dtypes.to_dict()),
-        market.seed,
-        market.strength,
-        market.last,
-    )
+    as_before = labels.astype(market.labels.dtypes.to_dict())
+    return replace(market, labels=as_before, paths=market.paths[source])
 
 
 def forecasts_of(market: Market, learners: Sequence[Learner], folder: Path) -> pd.DataFrame:
     """Next-session forecasts of the learners, the baselines and the oracle on the test sessions."""
     tables = market.tables
     samples = build_samples(tables.features, tables.universe, market.labels)
-    folds = tables.folds()
+    folds, paths = tables.folds(), market.paths
     bundles = {}
     for learner in learners:
-        trained = train(learner, samples, market.labels, folds, folder, {})
+        trained = train(learner, samples, market.labels, paths, folds, folder, {})
         bundles[(learner.name, "1")] = load_bundle(folder, trained.evaluation_bundle)
     last_close = tables.quotes["close"].to_numpy()
-    forecasts = forecast_test_sessions(bundles, samples, market.labels, last_close, folds)
+    forecasts = forecast_test_sessions(bundles, samples, market.labels, paths, last_close, folds)
     forecasts = forecasts[forecasts["horizon"] == 1]
     return pd.concat([forecasts, _oracle(market, forecasts)], ignore_index=True)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from asset_predict_dagster.dataset.features import FEATURE_NAMES
+from asset_predict_dagster.dataset.model_columns import FOREST_FEATURES, LSTM_FEATURES
 from asset_predict_dagster.models.base import Learner
 from asset_predict_dagster.models.lstm_learner import LstmLearner, LstmSettings
 from asset_predict_dagster.models.random_forest import ForestSettings, RandomForestLearner
@@ -35,8 +35,8 @@ MODELS = pytest.mark.parametrize("model", ["random_forest", "lstm"])
 
 def learners() -> list[Learner]:
     return [
-        RandomForestLearner(FEATURE_NAMES, ForestSettings(n_estimators=30)),
-        LstmLearner(FEATURE_NAMES, LstmSettings(n_seeds=1, epochs=6)),
+        RandomForestLearner(FOREST_FEATURES, ForestSettings(n_estimators=30)),
+        LstmLearner(LSTM_FEATURES, LstmSettings(n_seeds=1, epochs=6)),
     ]
 
 

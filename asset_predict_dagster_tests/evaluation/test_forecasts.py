@@ -1,43 +1,59 @@
 """Forecasts of the test sessions, of the universe alone, each beside what the labels say."""
 
+import dataclasses
 from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from asset_predict_dagster.dataset.path_returns import path_returns
 from asset_predict_dagster.dataset.samples import HORIZONS
-from asset_predict_dagster.evaluation.evaluate import evaluate
-from asset_predict_dagster.evaluation.forecasts import accumulate, forecast_test_sessions, latest
+from asset_predict_dagster.errors import DatasetError
+from asset_predict_dagster.evaluation.evaluate import evaluate, figures
+from asset_predict_dagster.evaluation.forecasts import forecast_test_sessions
 from asset_predict_dagster.market.sessions import all_sessions, session_after
+from asset_predict_dagster.models.average import AVERAGE
 from asset_predict_dagster.models.baselines import BASELINE_VERSION, BASELINES
 from asset_predict_dagster.models.bundle import Forecasts
 from asset_predict_dagster.table_checks import broken_promises
-from asset_predict_dagster.tables import EVALUATION, FORECASTS_OUT_OF_SAMPLE
-from asset_predict_dagster_tests.evaluation.forecast_rows import made_forecasts
+from asset_predict_dagster.tables import EVALUATION, FORECASTS_OUT_OF_SAMPLE, PATH_HORIZONS
 from asset_predict_dagster_tests.market.simulated_tables import market_as_of
 
 LAST = date(2020, 6, 30)
+FURTHER = PATH_HORIZONS[len(HORIZONS) :]
 
 
 class Oracle:
     """Stands in for a bundle: says what the simulated market's oracle says, whatever the horizon.
 
-    Where the oracle is silent it expects nothing.
+    Where the oracle is silent it expects nothing. The further the horizon, the wider its interval.
     """
 
-    def __init__(self, market):
-        self.scores = market.oracle.set_index(["ticker", "session"])["score"]
+    def __init__(self, market, times=1.0, action_horizon=1):
+        self.scores = times * market.oracle.set_index(["ticker", "session"])["score"]
+        self.card = {"experiment": {"horizon": action_horizon}}
 
-    def forecast(self, samples, rows):
+    def forecast(self, samples, rows, days_ahead=5):
         key = [
             samples.tickers[samples.ticker_codes[rows]],
             samples.sessions[samples.session_codes[rows]].astype("datetime64[us]"),
         ]
         score = self.scores.reindex(pd.MultiIndex.from_arrays(key)).fillna(0.0).to_numpy()
-        expected = np.repeat(score[:, None], len(HORIZONS), axis=1)
+        expected = np.repeat(score[:, None], days_ahead, axis=1)
+        half = 0.05 * np.arange(1, days_ahead + 1)
         probabilities = np.tile([0.25, 0.5, 0.25], (len(rows), 1))
-        return Forecasts(probabilities, expected, expected - 0.05, expected + 0.05)
+        return Forecasts(probabilities, expected, expected, expected - half, expected + half)
+
+
+class Doubter(Oracle):
+    """Has no opinion of any other row."""
+
+    def forecast(self, samples, rows, days_ahead=5):
+        said = super().forecast(samples, rows, days_ahead)
+        for part in (said.scores, said.expected_returns, said.lows, said.highs):
+            part[::2] = np.nan
+        return said
 
 
 @pytest.fixture(scope="module")
@@ -46,24 +62,44 @@ def market():
 
 
 @pytest.fixture(scope="module")
+def paths(market):
+    return path_returns(market.quotes)
+
+
+@pytest.fixture(scope="module")
 def folds(market):
     return market.folds(test_size=0.5)
 
 
 @pytest.fixture(scope="module")
-def forecasts(market, folds):
-    return forecast_test_sessions(
-        {("oracle", "1"): Oracle(market)},
-        market.samples,
-        market.labels,
-        market.quotes["close"].to_numpy(),
-        folds,
-    )
+def forecast(market, paths, folds):
+    """Forecasts of these bundles, and of the baselines."""
+
+    def of(bundles, folds=folds, **options):
+        last_close = market.quotes["close"].to_numpy()
+        return forecast_test_sessions(
+            bundles, market.samples, market.labels, paths, last_close, folds, **options
+        )
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def forecasts(market, forecast):
+    return forecast({("oracle", "1"): Oracle(market)})
+
+
+@pytest.fixture(scope="module")
+def of_two(market, forecast):
+    """A forest that says half of what the LSTM says, and their average."""
+    forest, lstm = Oracle(market, 0.5), Oracle(market, 1.0)
+    return forecast({("random_forest", "3"): forest, ("lstm", "4"): lstm})
 
 
 def test_the_table_keeps_its_promises(forecasts):
     assert broken_promises(FORECASTS_OUT_OF_SAMPLE, forecasts).empty
-    assert set(forecasts["horizon"]) == set(HORIZONS)
+    assert list(forecasts) == FORECASTS_OUT_OF_SAMPLE.column_names
+    assert set(forecasts["horizon"]) == set(PATH_HORIZONS)
     assert set(forecasts["model"]) == {"oracle", *BASELINES}
 
 
@@ -75,18 +111,32 @@ def test_only_test_sessions_are_forecast_and_none_is_missing(forecasts, folds):
     assert others.max() < forecasts["session"].min()
 
 
-def test_only_the_universe_of_the_session_is_forecast(forecasts, market, folds):
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_only_the_universe_of_the_session_is_forecast(forecasts, market, folds, horizon):
     test = folds.loc[folds["role"] == "test", "session"]
-    known = market.labels["action"].notna() & market.labels["realised_return_tradable_1d"].notna()
+    outcomes = [f"realised_return_{horizon}d", f"realised_return_tradable_{horizon}d"]
+    known = market.labels[outcomes].notna().all(axis=1)
     wanted = market.universe[
-        market.universe["in_universe"] & known & market.universe["session"].isin(test)
+        market.samples.is_forecastable & known & market.universe["session"].isin(test)
     ]
-    mine = forecasts[(forecasts["model"] == "oracle") & (forecasts["horizon"] == 1)]
-    assert set(zip(mine["ticker"], mine["session"], strict=True)) == set(
-        zip(wanted["ticker"], wanted["session"], strict=True)
-    )
+    for model in ("oracle", *BASELINES):
+        mine = forecasts[(forecasts["model"] == model) & (forecasts["horizon"] == horizon)]
+        assert set(zip(mine["ticker"], mine["session"], strict=True)) == set(
+            zip(wanted["ticker"], wanted["session"], strict=True)
+        )
     outside = market.universe["session"].isin(test) & ~market.universe["in_universe"]
     assert outside.sum() > 100  # there was something to leave out
+
+
+def test_beyond_five_sessions_models_and_naive_speak_of_every_fifth_session(forecasts, folds):
+    test = folds.loc[folds["role"] == "test", "session"].sort_values()
+    paths = forecasts[forecasts["horizon"].isin(FURTHER)]
+    assert set(paths["model"]) == {"oracle", "naive"}
+    for h in FURTHER:
+        for model in ("oracle", "naive"):
+            mine = paths[(paths["model"] == model) & (paths["horizon"] == h)]
+            reachable = [day for day in test[::5] if session_after(day.date(), h) <= LAST]
+            assert sorted(set(mine["session"])) == reachable
 
 
 def test_what_came_true_is_what_the_labels_say(forecasts, market):
@@ -97,10 +147,22 @@ def test_what_came_true_is_what_the_labels_say(forecasts, market):
         assert (rows["realised_return"] == rows[f"realised_return_{h}d"]).all()
         assert (rows["realised_return_tradable"] == rows[f"realised_return_tradable_{h}d"]).all()
         if h == 1:
-            assert (rows["realised_label"] == rows["action"]).all()
+            assert (rows["realised_label"].astype("str") == rows["action"]).all()
         else:
             assert rows["realised_label"].isna().all()
             assert rows["probability_buy"].isna().all()
+
+
+def test_what_came_true_later_is_what_the_prices_say(forecasts, market):
+    price = market.quotes.pivot(index="session", columns="ticker", values="adjusted_close").ffill()
+    rows = forecasts[forecasts["horizon"].isin([6, 17, 30])]
+    assert len(rows) > 1000
+    at = price.columns.get_indexer(rows["ticker"].astype("str"))
+    start = price.to_numpy()[price.index.get_indexer(rows["session"]), at]
+    end = price.to_numpy()[price.index.get_indexer(rows["target_session"]), at]
+    np.testing.assert_allclose(rows["realised_return"], end / start - 1, atol=1e-12)
+    assert rows["realised_return_tradable"].isna().all()
+    assert rows["realised_label"].isna().all() and rows["probability_sell"].isna().all()
 
 
 def test_the_last_close_is_the_quoted_one(forecasts, market):
@@ -118,6 +180,175 @@ def test_the_target_session_is_as_many_sessions_ahead_as_the_horizon_says(foreca
     carnival = spans[spans["session"] == pd.Timestamp("2020-02-21")].set_index("horizon")
     assert carnival.loc[1, "target_session"] == pd.Timestamp("2020-02-26")
     assert session_after(date(2020, 2, 21)) == date(2020, 2, 26)
+
+
+def test_a_model_says_what_its_bundle_says(forecasts, market):
+    mine = forecasts[forecasts["model"] == "oracle"]
+    said = mine[["ticker", "session"]].merge(market.oracle, how="left")["score"].fillna(0.0)
+    half = 0.05 * mine["horizon"].to_numpy()
+    for name, wanted in [
+        ("score", said),
+        ("expected_return", said),
+        ("return_low", said - half),
+        ("return_high", said + half),
+    ]:
+        np.testing.assert_allclose(mine[name], wanted, rtol=1e-6, atol=1e-7)
+    assert (mine.loc[mine["horizon"] == 1, "probability_hold"] == 0.5).all()
+
+
+def test_baselines_expect_nothing_and_ridge_is_calibrated(forecasts):
+    simple = forecasts[forecasts["model"].isin(set(BASELINES) - {"ridge"})]
+    assert (simple["expected_return"] == 0).all()
+    assert simple["return_low"].isna().all() and simple["return_high"].isna().all()
+    ridge = forecasts[forecasts["model"] == "ridge"]
+    assert (ridge["return_low"] < ridge["expected_return"]).all()
+    assert ridge["expected_return"].nunique() > 1000
+    assert (ridge["score"] == ridge["expected_return"]).all()
+
+
+def test_momentum_orders_by_its_past_and_a_missing_past_stands_in_the_middle(forecasts, market):
+    """Zero would be the worst of a session in which everything rose."""
+    past = market.features["log_return_252d"] - market.features["log_return_21d"]
+    past = market.features[["ticker", "session"]].assign(past=past)
+    mine = forecasts[(forecasts["model"] == "momentum") & (forecasts["horizon"] == 1)]
+    beside = mine[["ticker", "session", "score"]].merge(past, validate="one_to_one")
+    known = beside["past"].notna()
+    assert 0.5 < known.mean() < 1
+    np.testing.assert_allclose(beside["score"][known], beside["past"][known], rtol=1e-6)
+    # The median is of the session's whole universe, those without an outcome among them.
+    everybody = past[market.samples.is_forecastable].groupby("session")["past"].median().fillna(0)
+    middle = beside["session"].map(everybody)
+    np.testing.assert_allclose(beside["score"][~known], middle[~known], rtol=1e-6)
+
+
+def test_a_session_without_any_past_is_not_ordered_by_it(market, paths, folds):
+    samples = market.samples
+    day = folds.loc[folds["role"] == "test", "session"].iloc[7]
+    is_then = (samples.sessions[samples.session_codes] == np.datetime64(day, "D"))[:, None]
+    is_past = np.array([name == "log_return_252d" for name in samples.feature_names])
+    features = np.where(is_then & is_past, np.float32(np.nan), samples.features)
+    table = forecast_test_sessions(
+        {},
+        dataclasses.replace(samples, features=features),
+        market.labels,
+        paths,
+        market.quotes["close"].to_numpy(),
+        folds,
+    )
+    mine = table[(table["model"] == "momentum") & (table["horizon"] == 1)]
+    is_silent = mine["session"] == day
+    assert (mine.loc[is_silent, "score"] == 0).all() and is_silent.sum() > 10
+    assert (mine.loc[~is_silent, "score"] != 0).mean() > 0.9
+
+
+def test_who_has_no_opinion_of_a_row_expects_nothing_of_it(market, forecast):
+    mine = forecast({("doubter", "1"): Doubter(market)})
+    mine = mine[mine["model"] == "doubter"]
+    silent = mine["return_low"].isna()
+    assert 0.3 < silent.mean() < 0.7
+    assert (mine.loc[silent, ["score", "expected_return"]] == 0).all(axis=None)
+    assert broken_promises(FORECASTS_OUT_OF_SAMPLE, mine).empty
+
+
+def test_the_forest_and_the_lstm_have_an_average(of_two):
+    versions = set(zip(of_two["model"], of_two["model_version"], strict=True))
+    assert versions == {("random_forest", "3"), ("lstm", "4"), (AVERAGE, "3+4")} | {
+        (name, BASELINE_VERSION) for name in BASELINES
+    }
+    key = ["ticker", "session", "horizon"]
+    forest, lstm, average = (
+        of_two[of_two["model"] == name].sort_values(key, ignore_index=True)
+        for name in ("random_forest", "lstm", AVERAGE)
+    )
+    pd.testing.assert_frame_equal(average[key], forest[key])
+    for name in ("expected_return", "return_low", "return_high", "probability_buy"):
+        mean = (forest[name] + lstm[name]) / 2
+        np.testing.assert_allclose(average[name], mean, rtol=1e-5, atol=1e-7)
+    # Both order alike, so their average does, by the deviations of the session.
+    by_session = average[average["horizon"] == 1].groupby("session")["score"]
+    assert by_session.mean().abs().max() < 0.2  # a row without an outcome is left out afterwards
+    ranks = [
+        part["score"].groupby([part["session"], part["horizon"]]).rank() for part in (lstm, average)
+    ]
+    assert np.corrcoef(*ranks)[0, 1] > 0.999
+
+
+def test_one_model_alone_has_no_average(forecast, market):
+    for models in [[("lstm", "4")], [("lstm", "4"), ("lstm", "5")]]:
+        table = forecast({model: Oracle(market) for model in models})
+        assert AVERAGE not in set(table["model"])
+
+
+def test_the_average_is_evaluated_like_any_model(of_two):
+    table = evaluate(of_two[of_two["horizon"] == 1], seed=1)
+    of_average = table[table["model"] == AVERAGE].set_index("metric")
+    of_lstm = table[table["model"] == "lstm"].set_index("metric")
+    assert of_average.loc["rank_ic", "value"] == pytest.approx(of_lstm.loc["rank_ic", "value"])
+    assert broken_promises(EVALUATION, table).empty
+
+
+def test_the_intervals_of_every_horizon_are_measured(forecasts):
+    needed = ["oracle", "naive", "prior", "majority", "always_up"]
+    table = evaluate(forecasts[forecasts["model"].isin(needed)], seed=1)
+    assert broken_promises(EVALUATION, table).empty
+    mine = table[table["model"] == "oracle"]
+    coverage = mine[mine["metric"] == "interval_coverage"].set_index("horizon")["value"]
+    assert list(coverage.index) == list(PATH_HORIZONS)
+    for h in (1, 9, 30):
+        rows = forecasts[(forecasts["model"] == "oracle") & (forecasts["horizon"] == h)]
+        inside = rows["realised_return"].between(rows["return_low"], rows["return_high"])
+        assert coverage[h] == pytest.approx(inside.mean())
+    width = mine[mine["metric"] == "interval_width"].set_index("horizon")["value"]
+    assert width[20] == pytest.approx(2 * 0.05 * 20, rel=1e-6)
+    beyond = mine[mine["horizon"] > 5]
+    assert set(beyond["metric"]) == {
+        "mae_return",
+        "rmse_return",
+        "mae_price",
+        "rmse_price",
+        "mape_price",
+        "interval_coverage",
+        "interval_width",
+    }
+    assert beyond.loc[beyond["metric"] == "mae_return", "naive_value"].notna().all()
+
+
+def test_another_window_has_its_own_sessions_and_name(market, forecast, folds):
+    other = folds.assign(window="2020H1")
+    dates = folds.loc[folds["role"] == "test", "session"]
+    kept = (other["role"] != "test") | (other["session"] >= dates.iloc[100])
+    both = pd.concat([folds, other[kept]], ignore_index=True)
+    table = forecast({("oracle", "1"): Oracle(market)}, folds=both, window="2020H1")
+    assert set(table["window"]) == {"2020H1"}
+    assert table["session"].min() == dates.iloc[100]
+
+
+@pytest.mark.parametrize("horizon", [3, 7])
+def test_an_action_of_a_later_session_is_judged_there(market, forecast, horizon):
+    table = forecast({("oracle", "1"): Oracle(market, action_horizon=horizon)})
+    judged = table[table["probability_buy"].notna()]
+    assert set(judged["horizon"]) == {horizon}
+    assert set(judged["model"]) == {"oracle", *BASELINES}
+    # Every test session, however far ahead it is.
+    n_sessions = judged.groupby("model", observed=True)["session"].nunique()
+    days = table.loc[table["horizon"] == 1, "session"].nunique()
+    assert (n_sessions >= days - horizon).all()
+    evaluation = evaluate(table[table["horizon"].isin([1, horizon])], seed=1)
+    losses = evaluation[(evaluation["metric"] == "log_loss") & (evaluation["model"] == "oracle")]
+    assert figures(evaluation, "oracle")["log_loss"] == losses["value"].item()
+    assert losses["horizon"].tolist() == [horizon]
+
+
+def test_actions_of_different_sessions_do_not_mix_in_one_window(market, forecast):
+    mixed = {("a", "1"): Oracle(market), ("b", "1"): Oracle(market, action_horizon=5)}
+    with pytest.raises(DatasetError, match=r"judged at one horizon; found \[1, 5\]"):
+        forecast(mixed)
+
+
+def test_a_window_without_anybody_to_forecast_says_so(market, forecast, folds):
+    far = folds.assign(window="far", session=folds["session"] + pd.Timedelta(days=20_000))
+    with pytest.raises(DatasetError, match="window far: no ticker of its test sessions"):
+        forecast({("oracle", "1"): Oracle(market)}, folds=far, window="far")
 
 
 def test_the_oracle_is_as_good_as_planted(forecasts):
@@ -142,55 +373,6 @@ def test_the_prior_is_counted_on_training_sessions_alone(forecasts, market, fold
 
 def test_a_forecast_whose_outcome_is_not_known_yet_is_left_out(forecasts):
     # Entered at the next close and left h sessions later, the last one ends with the data.
-    for h, session in forecasts.groupby("horizon")["session"].max().items():
+    direct = forecasts[forecasts["horizon"].isin(HORIZONS)]
+    for h, session in direct.groupby("horizon")["session"].max().items():
         assert session_after(session.date(), 1 + h) == LAST
-
-
-def test_accumulating_keeps_other_versions_and_replaces_the_same_ones():
-    known = made_forecasts({("lstm", "1"): 0.1, ("lstm", "2"): 0.1}, n_sessions=3)
-    fresh = made_forecasts({("lstm", "2"): 0.1, ("random_forest", "7"): 0.1}, n_sessions=4, seed=2)
-    table = accumulate(known, fresh)
-    n_rows = table.groupby(["model", "model_version"]).size().to_dict()
-    baselines = {(name, BASELINE_VERSION): 4 * 12 for name in BASELINES}
-    assert n_rows == {("lstm", "1"): 36, ("lstm", "2"): 48, ("random_forest", "7"): 48} | baselines
-    kept = table[table["model_version"] == "1"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(kept, known[known["model_version"] == "1"].reset_index(drop=True))
-    replaced = table[table["model_version"] != "1"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(replaced, fresh)
-
-
-def test_the_first_forecasts_are_all_there_is():
-    fresh = made_forecasts({("lstm", "1"): 0.1}, n_sessions=3)
-    pd.testing.assert_frame_equal(accumulate(None, fresh), fresh)
-
-
-def test_accumulating_twice_changes_nothing():
-    known = made_forecasts({("lstm", "1"): 0.1}, n_sessions=3)
-    fresh = made_forecasts({("lstm", "2"): 0.1}, n_sessions=3)
-    once = accumulate(known, fresh)
-    pd.testing.assert_frame_equal(accumulate(once, fresh), once)
-
-
-def test_another_window_of_the_same_version_stays():
-    holdout = made_forecasts({("lstm", "1"): 0.1}, n_sessions=3)
-    other = holdout.assign(window="2023H1")
-    table = accumulate(other, holdout)
-    of_model = table[table["model"] == "lstm"]
-    assert of_model.groupby("window").size().to_dict() == {"2023H1": 36, "holdout": 36}
-
-
-def test_the_evaluation_accumulates_by_the_same_rule():
-    first = evaluate(made_forecasts({("lstm", "1"): 0.1}), seed=1)
-    second = evaluate(made_forecasts({("lstm", "2"): 0.1}), seed=1)
-    table = accumulate(first, second)
-    assert broken_promises(EVALUATION, table).empty
-    assert set(table.loc[table["model"] == "lstm", "model_version"]) == {"1", "2"}
-
-
-def test_the_latest_are_the_named_version_of_each_model_and_the_baselines():
-    known = made_forecasts(
-        {("lstm", "1"): 0.1, ("lstm", "2"): 0.1, ("random_forest", "2"): 0.1}, n_sessions=3
-    )
-    table = latest(known, {"lstm": "2", "random_forest": "1"})
-    models = set(zip(table["model"], table["model_version"], strict=True))
-    assert models == {("lstm", "2")} | {(name, BASELINE_VERSION) for name in BASELINES}

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
+from asset_predict_dagster.dataset.bootstrap import block_weights
 from asset_predict_dagster.dataset.samples import ACTIONS
-from asset_predict_dagster.evaluation.bootstrap import block_weights
 from asset_predict_dagster.evaluation.metrics import (
     OF_ACTIONS,
     OF_RETURNS,

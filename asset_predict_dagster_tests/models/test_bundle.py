@@ -16,13 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asset_predict_dagster.dataset.samples import ACTIONS, HORIZONS
-from asset_predict_dagster.errors import BundleError
+from asset_predict_dagster.dataset.windows import gather, window_index
+from asset_predict_dagster.errors import BundleError, SettingsError
 from asset_predict_dagster.models.base import Trained
-from asset_predict_dagster.models.bundle import load_bundle, write_bundle
+from asset_predict_dagster.models.bundle import feature_formulas, load_bundle, write_bundle
+from asset_predict_dagster.models.forecasting import Graph
 from asset_predict_dagster.models.lstm_learner import LstmLearner, LstmSettings
 from asset_predict_dagster.models.random_forest import ForestSettings, RandomForestLearner
+from asset_predict_dagster_tests.models.small_learner import linear_graph
 from asset_predict_dagster_tests.models.synthetic import planted_market, run_graph
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +38,7 @@ CALIBRATION = {
     "slope": 1.5,
     "bias": [0.25, 0.0, -0.5],
     "scale": [0.5, 0.6, 0.7, 0.8, 0.9],
-    "width": [1.5, 2.0, 2.5, 3.0, 40.0],
+    "width": [1.5, 2.0, 2.5, 3.0, 40.0, *range(41, 66)],
 }
 
 
@@ -54,6 +59,7 @@ def trained(model):
     card = {
         "model": model,
         "feature_names": list(learner.feature_names),
+        "feature_formulas": feature_formulas(learner.feature_names),
         "lookback": learner.lookback,
         "horizons": list(HORIZONS),
         "actions": list(ACTIONS),
@@ -65,9 +71,9 @@ def trained(model):
 ROWS = np.arange(100, 3300, 7)
 
 
-def forecasts_of(bundle, rows=ROWS):
-    said = bundle.forecast(market().samples, rows)
-    return [said.probabilities, said.expected_returns, said.lows, said.highs]
+def forecasts_of(bundle, rows=ROWS, days_ahead=5):
+    said = bundle.forecast(market().samples, rows, days_ahead)
+    return [said.probabilities, said.scores, said.expected_returns, said.lows, said.highs]
 
 
 def fingerprint(bundle):
@@ -88,7 +94,8 @@ def test_a_forecast_is_the_graph_calibrated(saved):
     samples = market().samples
     raw, scores = run_graph(fitted.onnx, samples.features[ROWS])
     volatility = samples.volatility[ROWS].astype(np.float64)
-    probabilities, expected, lows, highs = forecasts_of(load_bundle(*saved))
+    probabilities, said, expected, lows, highs = forecasts_of(load_bundle(*saved))
+    np.testing.assert_array_equal(said, scores)
     for row in range(len(ROWS)):
         weights = [
             max(float(p), 1e-7) ** 1.5 * np.exp(b)
@@ -122,9 +129,10 @@ import hashlib, numpy
 said = load_bundle(Path({str(tmp_path)!r}), {digest!r}).forecast(
     synthetic.planted_market().samples, numpy.arange(100, 3300, 7)
 )
-parts = [said.probabilities, said.expected_returns, said.lows, said.highs]
+parts = [said.probabilities, said.scores, said.expected_returns, said.lows, said.highs]
 print(hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest())
-print(sorted({{"torch", "sklearn", "joblib", "dagster", "mlflow"}} & set(sys.modules)))
+unwanted = {{"torch", "sklearn", "joblib", "onnx", "dagster", "mlflow", "matplotlib"}}
+print(sorted(unwanted & set(sys.modules)))
 """
     elsewhere = subprocess.run(
         [sys.executable, "-c", code],
@@ -155,28 +163,67 @@ def test_a_row_is_forecast_alike_alone_and_among_others(tmp_path, model):
         np.testing.assert_allclose(part, np.concatenate(parts), rtol=1e-5, atol=1e-9)
 
 
-def test_no_rows_have_no_forecasts(saved):
-    nothing = np.empty(0, dtype=np.int64)
-    shapes = [part.shape for part in forecasts_of(load_bundle(*saved), nothing)]
-    assert shapes == [(0, 3), (0, 5), (0, 5), (0, 5)]
-
-
-def test_columns_are_found_by_name_not_by_place(saved):
-    samples = market().samples
-    turned = dataclasses.replace(
-        samples, feature_names=samples.feature_names[::-1], features=samples.features[:, ::-1]
-    )
+@pytest.mark.parametrize("days_ahead", [1, 4, 5, 6, 30])
+def test_beyond_five_sessions_the_expected_return_stays_and_its_interval_widens(saved, days_ahead):
     bundle = load_bundle(*saved)
-    np.testing.assert_array_equal(
-        bundle.forecast(turned, ROWS).probabilities, bundle.forecast(samples, ROWS).probabilities
-    )
+    _, near_scores, near, _, _ = forecasts_of(bundle)
+    _, scores, expected, lows, highs = forecasts_of(bundle, days_ahead=days_ahead)
+    assert {part.shape for part in (scores, expected, lows, highs)} == {(len(ROWS), days_ahead)}
+    volatility = market().samples.volatility[ROWS].astype(np.float64)
+    for h in range(days_ahead):
+        np.testing.assert_array_equal(scores[:, h], near_scores[:, min(h, 4)])
+        np.testing.assert_array_equal(expected[:, h], near[:, min(h, 4)])
+        half = CALIBRATION["width"][h] * volatility
+        np.testing.assert_allclose(highs[:, h], expected[:, h] + half)
+        np.testing.assert_allclose(lows[:, h], np.maximum(expected[:, h] - half, -1))
 
 
-def test_features_that_are_not_there_are_named(saved):
-    samples = market().samples
-    renamed = tuple(name.replace("feature_2", "feature_two") for name in samples.feature_names)
-    with pytest.raises(BundleError, match=r"'random_forest' .* not there: \['feature_2'\]"):
-        load_bundle(*saved).forecast(dataclasses.replace(samples, feature_names=renamed), ROWS)
+@pytest.mark.parametrize("days_ahead", [-1, 0, 31])
+def test_a_path_is_of_one_to_thirty_sessions(saved, days_ahead):
+    with pytest.raises(SettingsError, match=f"1 to 30 sessions; found {days_ahead}"):
+        load_bundle(*saved).forecast(market().samples, ROWS, days_ahead)
+
+
+GAPPY = planted_market(n_tickers=5, n_sessions=80, n_features=3, missing=0.1, halted=0.15)
+
+
+# The first paper is delisted the session before the second one is listed; the third has one row.
+RELAY = dataclasses.replace(
+    GAPPY.samples,
+    features=np.arange(63, dtype=np.float32).reshape(21, 3),
+    ticker_codes=np.repeat([0, 1, 2], [10, 10, 1]).astype(np.int32),
+    session_codes=np.r_[0:10, 10:20, 3].astype(np.int32),
+)
+ALONE = dataclasses.replace(
+    RELAY,
+    features=RELAY.features[:4],
+    ticker_codes=RELAY.ticker_codes[:4],
+    session_codes=np.array([0, 1, 5, 8], dtype=np.int32),
+)
+
+
+@given(
+    samples=st.sampled_from([GAPPY.samples, RELAY, ALONE]),
+    numbers=st.lists(st.integers(0, 10_000), min_size=1, max_size=40),
+    lookback=st.integers(2, 12),
+    longest_gap=st.none() | st.integers(0, 4),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_graph_reads_the_windows_that_it_was_trained_on(samples, numbers, lookback, longest_gap):
+    """Few rows and many, with and without gaps: what `window_index` says of the whole table."""
+    wanted = np.array(numbers) % samples.n_rows
+    names = samples.feature_names[::-1][:2]
+    card = {
+        "model": "any",
+        "feature_names": list(names),
+        "lookback": lookback,
+        "longest_gap": longest_gap,
+    }
+    graph = Graph(linear_graph(np.zeros((2, 8), dtype=np.float32)), card)
+    index = window_index(samples.ticker_codes, samples.session_codes, wanted, lookback, longest_gap)
+    (given_,) = graph.inputs(samples, wanted)
+    assert given_.flags.c_contiguous
+    np.testing.assert_array_equal(given_, gather(samples.columns(names), index))
 
 
 # --- Digests -----------------------------------------------------------------------------------
@@ -255,8 +302,71 @@ def test_an_unknown_bundle_is_refused(tmp_path):
 
 def test_a_bundle_of_another_schema_version_is_refused(tmp_path):
     fitted, card = trained("random_forest")
-    digest = write_bundle(tmp_path, fitted, card | {"schema_version": 2})
-    with pytest.raises(BundleError, match="has schema version 2, this program reads 1"):
+    digest = write_bundle(tmp_path, fitted, card | {"schema_version": 1})
+    with pytest.raises(BundleError, match="has schema version 1, this program reads 2"):
+        load_bundle(tmp_path, digest)
+
+
+def replaced(folder, digest, changes):
+    """A bundle whose pieces are `changes` where given, with a manifest and digest of its own."""
+    pieces = {p.name: p.read_bytes() for p in (folder / digest).iterdir()} | changes
+    pieces = {name: content for name, content in pieces.items() if content is not None}
+    del pieces["manifest.json"]
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in pieces.items()}
+    manifest = json.dumps(hashes).encode()
+    other = hashlib.sha256(manifest).hexdigest()
+    (folder / other).mkdir()
+    for name, content in (pieces | {"manifest.json": manifest}).items():
+        (folder / other / name).write_bytes(content)
+    return other
+
+
+@pytest.mark.parametrize("piece", ["card.json", "model.onnx"])
+def test_a_manifest_must_list_what_forecasts(saved, piece):
+    folder, digest = saved
+    assert load_bundle(folder, replaced(folder, digest, {}))
+    with pytest.raises(BundleError, match=f"its manifest lists no {piece}"):
+        load_bundle(folder, replaced(folder, digest, {piece: None}))
+
+
+def test_a_file_that_the_manifest_does_not_list_is_not_read(saved):
+    folder, digest = saved
+    before = fingerprint(load_bundle(folder, digest))
+    (folder / digest / ".DS_Store").write_bytes(b"anything")
+    assert fingerprint(load_bundle(folder, digest)) == before
+
+
+# --- Features ----------------------------------------------------------------------------------
+
+
+def of_features(folder, formulas):
+    fitted, card = trained("random_forest")
+    return write_bundle(folder, fitted, card | {"feature_formulas": formulas})
+
+
+def test_a_feature_that_the_catalogue_never_heard_of_is_refused_by_name(tmp_path):
+    known = feature_formulas(("log_return_1d", "rsi_14"))
+    assert load_bundle(tmp_path, of_features(tmp_path, known))
+    digest = of_features(tmp_path, known | {"moon_phase": "share of the disc that is lit"})
+    with pytest.raises(BundleError, match=r"no longer has: \['moon_phase'\]; train the model"):
+        load_bundle(tmp_path, digest)
+
+
+def test_a_feature_whose_formula_changed_is_refused_by_name(tmp_path):
+    """The same name over other numbers would be served without a word."""
+    digest = of_features(tmp_path, {"rsi_14": "TA-Lib RSI of 15 sessions"})
+    with pytest.raises(BundleError, match="the feature rsi_14 was 'TA-Lib RSI of 15 sessions'"):
+        load_bundle(tmp_path, digest)
+
+
+def test_a_column_of_somebodys_own_is_looked_for_when_it_forecasts(tmp_path):
+    bundle = load_bundle(tmp_path, of_features(tmp_path, {"feature_0": None}))
+    assert forecasts_of(bundle)
+
+
+def test_a_name_that_the_catalogue_took_for_a_feature_of_its_own_is_refused(tmp_path):
+    digest = of_features(tmp_path, {"rsi_14": None})
+    with pytest.raises(BundleError, match="the feature rsi_14 was 'none of the catalogue'"):
         load_bundle(tmp_path, digest)
 
 
@@ -312,14 +422,19 @@ def test_a_write_that_fails_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def silent(given):
+    """A native forecast that nobody asks for."""
+    raise AssertionError(given)
+
+
 def write_many(folder, start):
     """The same twenty bundles, written at the same time as another process writes them."""
     start.wait()
     return [
         write_bundle(
             folder,
-            Trained("model.pt", b"native" * 10_000, b"onnx" * number, {}),
-            {"number": number},
+            Trained("model.pt", b"native" * 10_000, b"onnx" * number, {}, silent),
+            {"number": number, "feature_formulas": {}},
         )
         for number in range(20)
     ]

@@ -12,9 +12,15 @@ from scipy.special import log_softmax, softmax
 
 from asset_predict_dagster.dataset.samples import HORIZONS
 from asset_predict_dagster.errors import TrainingError
-from asset_predict_dagster.models.calibration import COVERAGE, Calibration, fit_calibration
+from asset_predict_dagster.models.calibration import (
+    COVERAGE,
+    LEAST_RESIDUALS_OF_A_PATH,
+    Calibration,
+    fit_calibration,
+)
+from asset_predict_dagster.tables import PATH_HORIZONS
 
-N_HORIZONS = len(HORIZONS)
+N_HORIZONS, N_PATHS = len(HORIZONS), len(PATH_HORIZONS)
 
 
 def drawn(random, probabilities):
@@ -28,17 +34,18 @@ def log_loss(probabilities, action):
 
 def fold(random, n=2000):
     """What a model with some skill would say of n rows, and what happened. Volatility is 1-3 %."""
-    ranks = random.standard_normal((n, N_HORIZONS))
+    moves = random.standard_normal((n, N_PATHS))
     volatility = random.uniform(0.01, 0.03, n)
-    returns = 0.8 * ranks * volatility[:, None]
+    returns = 0.8 * moves * volatility[:, None]
+    ranks = moves[:, :N_HORIZONS]
     raw = softmax(random.standard_normal((n, 3)), axis=1)
     return {
         "raw_probabilities": raw,
         "return_scores": 0.1 * ranks + 0.1 * random.standard_normal((n, N_HORIZONS)),
         "action": drawn(random, raw),
         "return_ranks": ranks,
-        "tradable_returns": returns,
-        "realised_returns": returns,
+        "tradable_returns": returns[:, :N_HORIZONS],
+        "path_returns": returns,
         "volatility": volatility,
     }
 
@@ -114,7 +121,7 @@ def test_a_scale_is_the_slope_of_the_moves_on_the_scores(random):
     """Moves of 0.8 volatilities a rank; scores of 2 ranks and some noise."""
     given_ = fold(random)
     scores = 2 * given_["return_ranks"] + random.standard_normal((2000, N_HORIZONS))
-    moves = given_["realised_returns"] / given_["volatility"][:, None]
+    moves = given_["path_returns"] / given_["volatility"][:, None]
     by_hand = [
         sum(m * s for m, s in zip(moves[:, h], scores[:, h], strict=True))
         / sum(s * s for s in scores[:, h])
@@ -150,7 +157,7 @@ def test_the_order_of_the_tickers_is_that_of_their_scores(random):
 
 def test_one_crash_does_not_decide_a_scale(random):
     given_ = fold(random) | {"return_scores": random.standard_normal((2000, 5))}
-    crashed = {name: given_[name].copy() for name in ("realised_returns", "tradable_returns")}
+    crashed = {name: given_[name].copy() for name in ("path_returns", "tradable_returns")}
     for returns in crashed.values():
         returns[0] = -38 * given_["volatility"][0]
     halved = {name: returns.copy() for name, returns in crashed.items()}
@@ -175,10 +182,11 @@ def test_ranks_that_oppose_the_moves_never_turn_the_order_round(random):
 
 
 def test_an_expected_return_is_scale_times_volatility_times_score():
-    calibration = Calibration(1.0, [0.0] * 3, [0.5, 1.0], [2.0, 3.0])
+    calibration = Calibration(1.0, [0.0] * 3, [0.5, 1.0], [2.0, 3.0, 3.5])
     expected = calibration.expected_returns(np.array([[0.2, -0.4]]), np.array([0.02]))
     np.testing.assert_allclose(expected, [[0.002, -0.008]])
-    np.testing.assert_allclose(calibration.half_widths(np.array([0.02])), [[0.04, 0.06]])
+    half = calibration.half_widths(np.array([0.02]))
+    np.testing.assert_allclose(half, [[0.04, 0.06, 0.07]])
 
 
 # --- Intervals ---------------------------------------------------------------------------------
@@ -188,11 +196,11 @@ def test_the_width_is_the_error_that_nine_of_ten_stay_below(random):
     """19 errors of 1 to 19 volatilities: the ⌈20 × 0.9⌉ = 18th smallest."""
     moves = random.permutation(np.arange(1.0, 20.0))
     volatility = random.uniform(0.01, 0.03, 19)
-    returns = np.tile((moves * volatility)[:, None], (1, N_HORIZONS))
+    returns = np.tile((moves * volatility)[:, None], (1, N_PATHS))
     silent = np.zeros((19, N_HORIZONS))
     given_ = fold(random, 19) | {"return_scores": silent, "volatility": volatility}
-    found = fit_calibration(**(given_ | {"realised_returns": returns}))
-    assert found.width == pytest.approx([18.0] * N_HORIZONS)
+    found = fit_calibration(**(given_ | {"path_returns": returns}))
+    assert found.width[:N_HORIZONS] == pytest.approx([18.0] * N_HORIZONS)
 
 
 @pytest.mark.parametrize("tail", [3, 30])
@@ -201,16 +209,16 @@ def test_intervals_hold_nine_of_ten_outcomes_yet_to_come(random, tail):
     n, n_new, shares = 60, 500, []
     for _ in range(200):
         volatility = random.uniform(0.01, 0.05, n + n_new)
-        moves = random.standard_t(tail, (n + n_new, N_HORIZONS))
+        moves = random.standard_t(tail, (n + n_new, 1)).repeat(N_PATHS, axis=1)
         returns = moves * volatility[:, None]
         silent = np.zeros((n, N_HORIZONS))
         given_ = fold(random, n) | {
             "return_scores": silent,
-            "realised_returns": returns[:n],
+            "path_returns": returns[:n],
             "volatility": volatility[:n],
         }
         half = fit_calibration(**given_).half_widths(volatility[n:])
-        shares.append((np.abs(returns[n:]) <= half).mean())
+        shares.append((np.abs(returns[n:, 0]) <= half[:, 0]).mean())
     # 55 of 61 by the theory; the standard error of 200 folds is about .0015.
     assert np.mean(shares) == pytest.approx(55 / 61, abs=0.006)
     assert COVERAGE <= 55 / 61
@@ -223,16 +231,133 @@ def test_at_least_nine_of_ten_outcomes_of_validation_lie_inside(seed, n):
     given_["action"][:2] = [0, 1]
     found = fit_calibration(**given_)
     expected = found.expected_returns(given_["return_scores"], given_["volatility"])
-    half = found.half_widths(given_["volatility"])
-    inside = np.abs(given_["realised_returns"] - expected) <= half * (1 + 1e-9)
+    half = found.half_widths(given_["volatility"])[:, :N_HORIZONS]
+    inside = np.abs(given_["path_returns"][:, :N_HORIZONS] - expected) <= half * (1 + 1e-9)
     assert (inside.sum(axis=0) >= COVERAGE * n).all()
+
+
+# --- Paths -------------------------------------------------------------------------------------
+
+
+def silent_fold(random, moves):
+    """A fold of a model without opinion, at one volatility of 1: residuals are the moves."""
+    n = len(moves)
+    return fold(random, n) | {
+        "return_scores": np.zeros((n, N_HORIZONS)),
+        "path_returns": moves,
+        "volatility": np.ones(n),
+    }
+
+
+def test_beyond_the_scores_the_residual_is_that_of_the_last_expected_return(random):
+    """Scores that know the return of five sessions, which then stays as it is: no residual."""
+    given_ = fold(random)
+    held = given_["path_returns"].copy()
+    held[:, N_HORIZONS:] = held[:, [N_HORIZONS - 1]]
+    found = fit_calibration(
+        **(given_ | {"return_scores": given_["return_ranks"], "path_returns": held})
+    )
+    assert found.width == pytest.approx([0.0] * N_PATHS, abs=1e-9)
+
+
+def test_each_horizon_has_the_width_of_its_own_residuals(random):
+    steps = random.standard_normal((4000, N_PATHS)).cumsum(axis=1)
+    found = fit_calibration(**silent_fold(random, steps))
+    # 90 % of a Gaussian lie within 1.645 deviations.
+    by_theory = 1.645 * np.sqrt(PATH_HORIZONS)
+    assert found.width == pytest.approx(by_theory, rel=0.07)
+
+
+def test_a_later_interval_is_never_narrower(random):
+    """Residuals of 1 at every horizon but the third, where they are 4."""
+    moves = np.ones((200, N_PATHS))
+    moves[:, 2] = 4.0
+    found = fit_calibration(**silent_fold(random, moves))
+    assert found.width == [1.0, 1.0] + [4.0] * (N_PATHS - 2)
+
+
+few = LEAST_RESIDUALS_OF_A_PATH - 1
+
+
+@given(
+    moves=hnp.arrays(np.float64, (few, N_PATHS), elements=st.floats(-9, 9)),
+    n_unknown=hnp.arrays(np.int64, N_PATHS - N_HORIZONS, elements=st.integers(0, few)),
+)
+@settings(max_examples=40, deadline=None)
+def test_widths_never_shrink_whatever_is_known(moves, n_unknown):
+    for column, n in zip(moves.T[N_HORIZONS:], n_unknown, strict=True):
+        column[:n] = np.nan
+    given_ = silent_fold(np.random.default_rng(0), moves)
+    width = np.array(fit_calibration(**given_).width)
+    assert np.isfinite(width).all() and (np.diff(width) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("n_known", "width_at_20"),
+    [(LEAST_RESIDUALS_OF_A_PATH, 3.0), (LEAST_RESIDUALS_OF_A_PATH - 1, 2.0 * np.sqrt(20 / 19))],
+)
+def test_with_too_few_residuals_a_width_grows_as_a_random_walk_does(random, n_known, width_at_20):
+    """Residuals of 2, and of 3 from the 20th session on, which only some rows have lived to."""
+    moves = np.full((300, N_PATHS), 2.0)
+    moves[:, 19:] = 3.0
+    moves[n_known:, 19:] = np.nan
+    found = fit_calibration(**silent_fold(random, moves))
+    assert found.width[18] == 2.0
+    assert found.width[19] == pytest.approx(width_at_20)
+    if n_known < LEAST_RESIDUALS_OF_A_PATH:
+        assert found.width[29] == pytest.approx(2.0 * np.sqrt(30 / 19))
+
+
+@pytest.mark.parametrize(("n_known", "is_enough"), [(9, True), (8, False)])
+def test_nine_outcomes_are_the_fewest_of_which_nine_in_ten_can_be_told(random, n_known, is_enough):
+    moves = random.standard_normal((40, N_PATHS))
+    moves[n_known:, 2:] = np.nan
+    if is_enough:
+        found = fit_calibration(**silent_fold(random, moves))
+        assert found.width[2] == max(found.width[1], np.abs(moves[:9, 2]).max())
+    else:
+        with pytest.raises(TrainingError, match="knows the outcome of 8 forecasts 3 sessions"):
+            fit_calibration(**silent_fold(random, moves))
+
+
+def test_an_outcome_that_may_not_be_read_decides_nothing(random):
+    """The first 500 rows may not say what came after their third session."""
+    steps = random.standard_normal((2000, N_PATHS)).cumsum(axis=1)
+    unread = steps.copy()
+    unread[:500, 3:] = np.nan
+    found = fit_calibration(**silent_fold(random, unread)).width
+    assert found[:3] == fit_calibration(**silent_fold(random, steps)).width[:3]
+    assert found[3:] == fit_calibration(**silent_fold(random, steps[500:])).width[3:]
+
+
+def test_a_scale_is_of_the_rows_whose_outcome_may_be_read(random):
+    given_ = fold(random)
+    unread = given_["path_returns"].copy()
+    unread[:500, 3:] = np.nan
+    found = fit_calibration(**(given_ | {"path_returns": unread})).scale
+    assert found[:3] == fit_calibration(**given_).scale[:3]
+    rest = {name: values[500:] for name, values in given_.items()}
+    assert found[3:] == pytest.approx(fit_calibration(**rest).scale[3:])
+
+
+def test_a_model_without_opinion_of_some_rows_is_scaled_by_the_others(random):
+    given_ = fold(random)
+    scores = given_["return_scores"].copy()
+    scores[::2] = np.nan
+    half = {name: values[1::2] for name, values in given_.items()}
+    silenced = fit_calibration(**(given_ | {"return_scores": scores}))
+    # The bound of a scale is that of all rows, which here binds neither.
+    assert silenced.scale == pytest.approx(fit_calibration(**half).scale)
+    assert silenced.width == pytest.approx(fit_calibration(**half).width)
+    expected = silenced.expected_returns(scores, given_["volatility"])
+    assert np.isnan(expected[::2]).all() and np.isfinite(expected[1::2]).all()
 
 
 def test_a_ticker_without_volatility_is_left_out_of_scales_and_widths(random):
     given_ = fold(random)
     flat = {
         "volatility": np.append(given_["volatility"], 0.0),
-        "realised_returns": np.vstack([given_["realised_returns"], np.full(5, 9.9)]),
+        "path_returns": np.vstack([given_["path_returns"], np.full(N_PATHS, 9.9)]),
         "tradable_returns": np.vstack([given_["tradable_returns"], np.full(5, 9.9)]),
         "return_scores": np.vstack([given_["return_scores"], np.full(5, 9.9)]),
         "return_ranks": np.vstack([given_["return_ranks"], np.full(5, 9.9)]),

@@ -1,4 +1,4 @@
-"""The LSTM finds what is there, stops where it was best, and its graph is the network itself."""
+"""The LSTM finds what is there, stops where it was best, and says what it is."""
 
 import dataclasses
 import hashlib
@@ -13,34 +13,24 @@ import numpy as np
 import pytest
 import torch
 
-from asset_predict_dagster.dataset.windows import gather, window_index
-from asset_predict_dagster.errors import SettingsError, TrainingError
-from asset_predict_dagster.models.lstm import forecast, load_networks
-from asset_predict_dagster.models.lstm_learner import LstmLearner, LstmSettings
-from asset_predict_dagster.models.lstm_panel import block_starts, lay_out, read_batch
-from asset_predict_dagster.models.lstm_training import focal_loss, inverse_frequency
+from asset_predict_dagster.errors import TrainingError
+from asset_predict_dagster.models.lstm_learner import describe_epoch
+from asset_predict_dagster.models.lstm_settings import LstmSettings
+from asset_predict_dagster_tests.models.lstm_fits import (
+    OVERFITTING,
+    fit,
+    learner,
+    needs_bfloat16,
+    train_rows,
+    usual_market,
+    validation_rows,
+    windows_of,
+)
 from asset_predict_dagster_tests.models.synthetic import planted_market, rank_ic, run_graph
 
 ROOT = Path(__file__).parents[2]
 
-LAST_TRAINING_SESSION = 200
 FIRST_LATER_SESSION = 256
-
-QUICK = {"lookback": 8, "units": 8, "epochs": 3, "n_seeds": 1}
-
-
-def learner(market, **knobs):
-    return LstmLearner(market.samples.feature_names, LstmSettings(**(QUICK | knobs)))
-
-
-def fit(market, samples=None, **knobs):
-    train, validation = market.rows(0, LAST_TRAINING_SESSION), market.rows(206, 250)
-    return learner(market, **knobs).fit(samples or market.samples, train, validation)
-
-
-def windows_of(samples, rows, lookback):
-    index = window_index(samples.ticker_codes, samples.session_codes, rows, lookback)
-    return gather(samples.features, index)
 
 
 def later_ic(market, trained, lookback):
@@ -53,7 +43,7 @@ def later_ic(market, trained, lookback):
 
 @pytest.fixture(scope="module")
 def market():
-    return planted_market()
+    return usual_market()
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +65,7 @@ def test_nothing_is_found_where_nothing_is():
 
 def test_labels_outside_the_fold_never_matter(market, trained):
     samples = market.samples
-    outside = np.flatnonzero(~(market.rows(0, LAST_TRAINING_SESSION) | market.rows(206, 250)))
+    outside = np.flatnonzero(~(train_rows(market) | validation_rows(market)))
     shuffled = np.random.default_rng(0).permutation(outside)
     action, ranks = samples.action.copy(), samples.return_ranks.copy()
     action[outside], ranks[outside] = action[shuffled], ranks[shuffled]
@@ -86,7 +76,7 @@ def test_labels_outside_the_fold_never_matter(market, trained):
 def test_validation_labels_pick_the_epoch_and_teach_nothing(market):
     """Where every epoch is kept, the labels of the validation rows change no weight."""
     samples, one_epoch = market.samples, {"epochs": 1}
-    validation = np.flatnonzero(market.rows(206, 250))
+    validation = np.flatnonzero(validation_rows(market))
     ranks = samples.return_ranks.copy()
     ranks[validation] = ranks[validation[::-1]]
     other = fit(market, dataclasses.replace(samples, return_ranks=ranks), **one_epoch)
@@ -108,15 +98,6 @@ def test_a_forecast_does_not_depend_on_the_rows_beside_it(market, trained):
     np.testing.assert_allclose(together, np.stack(alone), atol=1e-6)
 
 
-OVERFITTING = {
-    "epochs": 12,
-    "learning_rate": 0.05,
-    "units": 32,
-    "early_stopping_patience": 3,
-    "early_stopping_min_delta": 0.0,
-}
-
-
 def test_early_stopping_restores_the_best_epoch(market):
     """Its forecasts are those of a run that ends there."""
     stopped = fit(market, **OVERFITTING)
@@ -133,9 +114,7 @@ def test_a_refit_replays_the_epochs_that_were_kept(market):
     knobs = OVERFITTING | {"scheduler_patience": 0, "early_stopping_patience": 8, "n_seeds": 2}
     fitted = fit(market, **knobs)
     chosen = json.loads(json.dumps(fitted.chosen))  # as it comes back from the model card
-    again = learner(market, **knobs).refit(
-        market.samples, market.rows(0, LAST_TRAINING_SESSION), chosen
-    )
+    again = learner(market, **knobs).refit(market.samples, train_rows(market), chosen)
     assert any(len(set(rates)) > 1 for rates in chosen["learning_rates"])
     assert again.onnx == fitted.onnx
     assert again.chosen == fitted.chosen
@@ -150,8 +129,8 @@ def test_the_learning_rate_falls_when_progress_ends(market):
 
 def test_one_seed_gives_one_network_byte_for_byte_in_every_process(market, trained):
     code = (
-        "import hashlib; from asset_predict_dagster_tests.models import test_lstm as t;"
-        "trained = t.fit(t.planted_market());"
+        "import hashlib; from asset_predict_dagster_tests.models import lstm_fits;"
+        "trained = lstm_fits.fit(lstm_fits.usual_market());"
         "print(hashlib.sha256(trained.native + trained.onnx).hexdigest())"
     )
     elsewhere = subprocess.run(
@@ -176,43 +155,6 @@ def test_training_leaves_torch_as_it_was(market):
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-@pytest.mark.parametrize("knobs", [{}, {"num_layers": 2}, {"n_seeds": 3}])
-def test_the_graph_equals_the_native_networks(market, knobs):
-    """Halts, missing values, absurd values and windows with no past included."""
-    trained = fit(market, epochs=1, **knobs)
-    windows = windows_of(market.samples, market.rows(0, 300), lookback=8)
-    windows[0, :, 0], windows[1, :, 1], windows[2] = np.inf, -1e30, np.nan
-    assert np.isnan(windows).any()
-
-    probabilities, scores = run_graph(trained.onnx, windows)
-    native = forecast(load_networks(trained.native), windows)
-    np.testing.assert_allclose(probabilities, native[0], atol=1e-5, rtol=0)
-    np.testing.assert_allclose(scores, native[1], atol=1e-5, rtol=0)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-
-
-@pytest.mark.parametrize("longest_gap", [0, 10])
-def test_what_is_served_is_what_was_trained(market, trained, longest_gap):
-    """A block of the panel that begins where a window begins ends in the window's answer."""
-    [network] = load_networks(trained.native)
-    samples, lookback = market.samples, 8
-    today = market.rows(220, 220)
-    codes = samples.ticker_codes, samples.session_codes
-    index = window_index(*codes, today, lookback, longest_gap)
-    is_cut = (index != window_index(*codes, today, lookback)).any()
-    assert is_cut == (longest_gap == 0)  # some ticker was halted lately, for a session
-    _, served = forecast([network], gather(samples.features, index))
-
-    train = market.rows(0, LAST_TRAINING_SESSION)
-    panel = lay_out(samples, samples.feature_names, train, today, lookback, longest_gap)
-    [start] = block_starts(panel.validation, steps=lookback, warm_up=lookback - 1, offset=0)
-    batch = read_batch(panel, panel.validation, [start], lookback, warm_up=lookback - 1)
-    with torch.no_grad():
-        _, scores = network.every_step(batch.features)
-    np.testing.assert_allclose(served, scores[-1], atol=1e-6)
-    np.testing.assert_array_equal(batch.return_ranks[0], samples.return_ranks[today])
-
-
 def test_the_native_file_says_what_it_is(market, trained):
     content = torch.load(io.BytesIO(trained.native), weights_only=True)
     assert content["facts"]["feature_names"] == list(market.samples.feature_names)
@@ -229,11 +171,12 @@ def test_a_feature_that_never_varies_or_is_always_missing_is_harmless(market):
 
 def test_every_epoch_is_reported(market):
     heard = []
-    asked = LstmLearner(market.samples.feature_names, LstmSettings(**QUICK), heard.append)
-    trained = asked.fit(market.samples, market.rows(0, 200), market.rows(206, 250))
+    asked = learner(market, report=heard.append)
+    trained = asked.fit(market.samples, train_rows(market), validation_rows(market))
     assert [row["epoch"] for row in heard] == trained.curves["epoch"].tolist() == [1, 2, 3]
     assert heard[-1]["seconds_left"] == 0
     assert all(row["epochs"] == 3 for row in heard)
+    assert describe_epoch(heard[1]).startswith("fit, seed 42 epoch 2/3: loss 0.")
 
 
 def test_curves_have_one_row_per_seed_and_epoch(market):
@@ -243,47 +186,55 @@ def test_curves_have_one_row_per_seed_and_epoch(market):
     assert curves.loc[curves["is_best"], "seed"].tolist() == [42, 43]
 
 
-# A base on which validation stalls within a few epochs, so that every knob has something to do.
-STALLING = OVERFITTING | {"epochs": 8, "early_stopping_patience": 6, "scheduler_patience": 0}
-CHANGED_KNOBS = {
-    "lookback": 9,
-    "longest_gap": 0,
-    "units": 9,
-    "num_layers": 2,
-    "dropout": 0.5,
-    "epochs": 1,
-    "learning_rate": 0.01,
-    "weight_decay": 0.1,
-    "gradient_clip_norm": 0.01,
-    "loss_weight_action": 0.5,
-    "loss_weight_return": 1.0,
-    "focal_loss_gamma": 0.0,
-    "balance_classes": False,
-    "early_stopping_patience": 1,
-    "early_stopping_min_delta": 0.5,
-    "scheduler_patience": 5,
-    "scheduler_factor": 0.1,
-    "min_learning_rate": 0.05,
-    "block_sessions": 12,
-    "blocks_per_batch": 1,
-    "n_seeds": 2,
-    "seed": 1,
-}
+def test_another_number_of_threads_changes_the_last_digits_only(market):
+    """Sums are taken in another order. Two epochs on, no forecast moves by 1e-5."""
+    later = windows_of(market.samples, market.rows(FIRST_LATER_SESSION, 10_000), lookback=8)
+    one, two = (run_graph(fit(market, threads=n, units=32, epochs=2).onnx, later) for n in (1, 2))
+    np.testing.assert_allclose(one[0], two[0], atol=1e-5, rtol=0)
+    np.testing.assert_allclose(one[1], two[1], atol=1e-5, rtol=0)
 
 
-@pytest.fixture(scope="module")
-def stalled(market):
-    return fit(market, **STALLING)
+def test_windows_and_blocks_are_judged_by_one_measure(market):
+    """And where no step moves the weights, they are judged alike."""
+    still = {"learning_rate": 1e-30, "min_learning_rate": 0, "epochs": 1, "weight_decay": 0}
+    blocks = fit(market, **still).curves["validation_loss"]
+    windows = fit(market, training_mode="windowed", **still).curves["validation_loss"]
+    learned = fit(market, task_weighting="uncertainty", **still).curves["validation_loss"]
+    assert blocks.tolist() == windows.tolist() == learned.tolist()
 
 
-@pytest.mark.parametrize(("knob", "value"), CHANGED_KNOBS.items())
-def test_no_setting_is_dead(market, stalled, knob, value):
-    changed = fit(market, **STALLING | {knob: value})
-    assert changed.onnx != stalled.onnx or len(changed.curves) != len(stalled.curves)
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"training_mode": "windowed"},
+        {"schedule": "cosine"},
+        pytest.param({"precision": "bfloat16"}, marks=needs_bfloat16),
+    ],
+)
+def test_every_way_of_training_learns(market, knobs):
+    trained = fit(market, units=16, epochs=8, batch_size=64, **knobs)
+    assert later_ic(market, trained, lookback=8) > 0.1
 
 
-def test_every_setting_is_shown_to_be_alive():
-    assert {*CHANGED_KNOBS, "threads"} == set(LstmSettings.model_fields)
+def test_learned_task_weights_move_away_from_those_given(market):
+    fixed, learned = (
+        fit(market, task_weighting=how, learning_rate=0.05) for how in ("fixed", "uncertainty")
+    )
+    assert fixed.onnx != learned.onnx
+
+
+def test_a_ticker_of_ten_rows_is_read_like_any_other(market):
+    samples = market.samples
+    is_short = (samples.ticker_codes == 3) & ~samples.between(120, 129)
+    rowwise = {
+        name: values[~is_short]
+        for name, values in vars(samples).items()
+        if isinstance(values, np.ndarray) and len(values) == samples.n_rows
+    }
+    kept = dataclasses.replace(samples, **rowwise)
+    assert (kept.ticker_codes == 3).sum() == 10
+    rows = kept.is_labelled & kept.between(0, 200), kept.is_labelled & kept.between(206, 250)
+    assert len(learner(market).fit(kept, *rows).curves) == 3
 
 
 def test_one_class_is_nothing_to_learn_from(market):
@@ -293,19 +244,19 @@ def test_one_class_is_nothing_to_learn_from(market):
 
 
 def test_too_few_sessions_are_refused(market):
-    with pytest.raises(TrainingError, match="one block is 16 sessions and only 11"):
+    with pytest.raises(TrainingError, match="one sequence is 16 sessions and only 11"):
         learner(market).fit(market.samples, market.rows(0, 10), market.rows(20, 40))
 
 
 def test_nothing_to_validate_on_is_refused(market):
     nothing = np.zeros(market.samples.n_rows, dtype=bool)
     with pytest.raises(TrainingError, match="no validation rows"):
-        learner(market).fit(market.samples, market.rows(0, 200), nothing)
+        learner(market).fit(market.samples, train_rows(market), nothing)
 
 
 def test_a_refit_with_other_seeds_than_the_fit_is_refused(market, trained):
     with pytest.raises(TrainingError, match="n_seeds is 2"):
-        learner(market, n_seeds=2).refit(market.samples, market.rows(0, 200), trained.chosen)
+        learner(market, n_seeds=2).refit(market.samples, train_rows(market), trained.chosen)
 
 
 def test_a_label_that_is_no_number_stops_the_training(market):
@@ -313,56 +264,6 @@ def test_a_label_that_is_no_number_stops_the_training(market):
     ranks[np.flatnonzero(market.rows(50, 50))[0]] = np.nan
     with pytest.raises(TrainingError, match="the loss became nan"):
         fit(market, dataclasses.replace(market.samples, return_ranks=ranks))
-
-
-@pytest.mark.parametrize(
-    ("knobs", "message"),
-    [
-        ({"layers": 2}, "layers"),
-        ({"dropout": 1.0}, "dropout"),
-        ({"lookback": 1}, "lookback"),
-        ({"lookback": 32, "block_sessions": 16}, "block_sessions is below lookback"),
-        ({"loss_weight_action": 0, "loss_weight_return": 0}, "are both 0"),
-        ({"learning_rate": 1e-5}, "min_learning_rate is above learning_rate"),
-    ],
-)
-def test_an_unknown_or_impossible_setting_is_an_error(knobs, message):
-    with pytest.raises(SettingsError, match=message):
-        LstmSettings(**knobs)
-
-
-@pytest.mark.parametrize("offset", range(6))
-def test_blocks_count_every_session_once(offset):
-    rows = torch.zeros(40, 2, dtype=torch.bool)
-    rows[12:30, 0] = True
-    counted = [
-        session
-        for start in block_starts(rows, steps=10, warm_up=4, offset=offset)
-        for session in range(start + 4, start + 10)
-    ]
-    assert len(set(counted)) == len(counted)
-    assert set(range(12, 30)) <= set(counted)
-    assert min(counted) - 4 >= 12 - 10  # no more than a block before the first row
-    assert max(counted) < 30 + 10  # nor after the last
-
-
-def test_without_focus_or_weights_the_focal_loss_is_the_cross_entropy():
-    logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 0.0, 0.0]])
-    action = torch.tensor([0, 2])
-    plain = focal_loss(logits, action, gamma=0.0, class_weights=torch.ones(3))
-    torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(logits, action))
-
-
-def test_focus_takes_weight_from_what_is_easy():
-    """At p = 1/2 and gamma 2 a row counts a quarter."""
-    logits, action = torch.tensor([[0.0, 0.0, -100.0]]), torch.tensor([0])
-    focused = focal_loss(logits, action, gamma=2.0, class_weights=torch.ones(3))
-    assert focused.item() == pytest.approx(np.log(2) / 4)
-
-
-def test_balanced_classes_count_alike():
-    weights = inverse_frequency(torch.tensor([0, 0, 0, 2]))
-    assert weights.tolist() == pytest.approx([4 / 6, 1, 2])  # 3 rows of 4/6 weigh as 1 of 2
 
 
 def test_importing_the_learner_does_not_import_torch():

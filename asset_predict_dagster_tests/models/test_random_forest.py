@@ -16,12 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from asset_predict_dagster.errors import SettingsError, TrainingError
-from asset_predict_dagster.models.random_forest import (
-    ForestSettings,
-    RandomForestLearner,
-    bin_codes,
-    bin_edges,
-)
+from asset_predict_dagster.models.forest_settings import ForestSettings
+from asset_predict_dagster.models.quantile_bins import bin_codes, bin_edges
+from asset_predict_dagster.models.random_forest import RandomForestLearner
+from asset_predict_dagster.models.twin_forests import draw_weights
 from asset_predict_dagster_tests.models.synthetic import planted_market, rank_ic, run_graph
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +35,15 @@ def learner(market, **knobs):
 def fit(market, samples=None, **knobs):
     train, later = market.rows(0, LAST_TRAINING_SESSION), market.rows(206, 250)
     return learner(market, **knobs).fit(samples or market.samples, train, later)
+
+
+def native_forests(trained):
+    return joblib.load(io.BytesIO(trained.native))
+
+
+def trees(trained):
+    """The trees of the action."""
+    return [estimator.tree_ for estimator in native_forests(trained)["classifier"].estimators_]
 
 
 def later_ic(market, trained):
@@ -59,12 +66,6 @@ def trained(market):
 
 def test_a_planted_signal_is_found(market, trained):
     assert later_ic(market, trained) > 0.15  # the signal itself reaches .28
-
-
-def test_the_planted_features_matter_most(trained):
-    ranked = trained.importance.sort_values("importance", ascending=False)
-    assert set(ranked["feature"].head(3)) == {"feature_0", "feature_1", "feature_2"}
-    assert ranked["importance"].sum() == pytest.approx(1)
 
 
 def test_nothing_is_found_where_nothing_is():
@@ -111,14 +112,22 @@ def test_one_seed_gives_one_forest_byte_for_byte_in_every_process(market):
     assert fit(market, seed=43).native != here.native
 
 
-def test_threads_do_not_change_the_forest(market):
-    assert fit(market, n_jobs=2).onnx == fit(market).onnx
+def test_threads_do_not_change_a_bit_of_the_forest(market):
+    one, two = fit(market), fit(market, n_jobs=2)
+    assert two.onnx == one.onnx
+    # Two threads add the trees' answers in the order they come: the last digit may differ.
+    for by_one, by_two in zip(
+        one.native_forecast(market.samples.features),
+        two.native_forecast(market.samples.features),
+        strict=True,
+    ):
+        np.testing.assert_allclose(by_two, by_one, rtol=0, atol=1e-15)
 
 
 def test_the_graph_equals_the_native_forests_on_every_row(market, trained):
     """Rows with missing values, and values exactly on an edge, included."""
     native = joblib.load(io.BytesIO(trained.native))
-    features = market.samples.columns(native["feature_names"])
+    features = market.samples.features
     on_edges = np.stack([np.resize(edge, 100) for edge in native["edges"]], axis=1)
     just_above = np.nextafter(on_edges, np.float32(np.inf))
     all_missing = np.full((1, features.shape[1]), np.nan, dtype=np.float32)
@@ -126,28 +135,38 @@ def test_the_graph_equals_the_native_forests_on_every_row(market, trained):
     assert np.isnan(features).any()
 
     probabilities, scores = run_graph(trained.onnx, rows)
-    codes = bin_codes(rows, native["edges"])
-    np.testing.assert_allclose(
-        probabilities, native["classifier"].predict_proba(codes), atol=1e-5, rtol=0
-    )
-    np.testing.assert_allclose(scores, native["regressor"].predict(codes), atol=1e-5, rtol=0)
+    of_classes, of_returns = trained.native_forecast(rows)
+    np.testing.assert_allclose(probabilities, of_classes, atol=1e-6, rtol=0)
+    np.testing.assert_allclose(scores, of_returns, atol=1e-6, rtol=0)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_native_artefact_is_the_forest_people_can_open(market, trained):
+    native = joblib.load(io.BytesIO(trained.native))
+    assert native["feature_names"] == market.samples.feature_names
+    codes = bin_codes(market.samples.features, native["edges"])
+    of_classes, of_returns = trained.native_forecast(market.samples.features)
+    np.testing.assert_array_equal(native["classifier"].predict_proba(codes), of_classes)
+    np.testing.assert_array_equal(native["regressor"].predict(codes), of_returns)
 
 
 def test_a_class_never_seen_has_no_probability(market):
     samples = dataclasses.replace(
         market.samples, action=np.where(market.samples.action == 1, 0, market.samples.action)
     )
-    probabilities, _ = run_graph(fit(market, samples).onnx, samples.features)
+    trained = fit(market, samples)
+    probabilities, _ = run_graph(trained.onnx, samples.features)
     assert (probabilities[:, 1] == 0).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (trained.native_forecast(samples.features)[0][:, 1] == 0).all()
 
 
 def test_a_feature_that_is_always_missing_is_harmless(market):
     features = market.samples.features.copy()
     features[:, 5] = np.nan
     trained = fit(market, dataclasses.replace(market.samples, features=features))
-    assert trained.importance["importance"].iloc[5] == 0
+    asked = native_forests(trained)["classifier"].feature_importances_
+    assert asked[5] == 0 and asked[:5].all()
     assert np.isfinite(run_graph(trained.onnx, features)[1]).all()
 
 
@@ -160,8 +179,26 @@ def test_a_refit_repeats_what_the_fit_chose(market):
 
 def test_leaves_shrink_on_small_data_and_nowhere_else(market, trained):
     n_rows = market.rows(0, LAST_TRAINING_SESSION).sum()
-    assert trained.chosen["min_samples_leaf"] == int(n_rows * 0.3) // 20
-    assert fit(market, min_samples_leaf=7).chosen["min_samples_leaf"] == 7
+    forests = native_forests(trained)
+    assert trained.chosen["action"]["min_samples_leaf"] == 500
+    for name in ("classifier", "regressor"):
+        assert forests[name].min_samples_leaf == int(n_rows * 0.3) // 20
+        small = native_forests(fit(market, min_samples_leaf=7))[name]
+        assert small.min_samples_leaf == 7
+
+
+def test_both_twins_grow_as_they_were_told(market):
+    chosen = {
+        twin: {"min_samples_leaf": leaf, "max_features": 0.5, "max_samples": 0.4, "max_depth": 3}
+        for twin, leaf in (("action", 30), ("returns", 40))
+    }
+    rows = market.rows(0, LAST_TRAINING_SESSION)
+    forests = native_forests(learner(market).refit(market.samples, rows, chosen))
+    for name, leaf in (("classifier", 30), ("regressor", 40)):
+        for estimator in forests[name].estimators_:
+            tree = estimator.tree_
+            assert tree.max_depth <= 3
+            assert tree.n_node_samples[tree.children_left == -1].min() >= leaf
 
 
 def test_balanced_classes_raise_the_rarest(market):
@@ -181,6 +218,7 @@ CHANGED_KNOBS = {
     "max_features": 1.0,
     "max_samples": 0.5,
     "class_weight": "balanced",
+    "sample_weight": "uniqueness",
     "n_bins": 8,
     "seed": 1,
 }
@@ -188,11 +226,59 @@ CHANGED_KNOBS = {
 
 @pytest.mark.parametrize(("knob", "value"), CHANGED_KNOBS.items())
 def test_no_setting_is_dead(market, knob, value):
-    assert fit(market, **{knob: value}).onnx != fit(market).onnx
+    samples = with_weights(market, np.random.default_rng(0).uniform(0.2, 1, market.samples.n_rows))
+    assert fit(market, samples, **{knob: value}).onnx != fit(market, samples).onnx
 
 
 def test_every_setting_is_shown_to_be_alive():
-    assert {*CHANGED_KNOBS, "n_jobs"} == set(ForestSettings.model_fields)
+    of_the_search = {"search", "n_candidates"}  # test_forest_search.py
+    assert {*CHANGED_KNOBS, *of_the_search, "n_jobs"} == set(ForestSettings.model_fields)
+
+
+def with_weights(market, weight):
+    return dataclasses.replace(market.samples, weight=weight.astype(np.float32))
+
+
+def test_labels_of_equal_uniqueness_change_nothing(market):
+    """Those of the table all span six sessions, so each of them is a sixth its own."""
+    samples = with_weights(market, np.full(market.samples.n_rows, 1 / 6))
+    assert fit(market, samples, sample_weight="uniqueness").onnx == fit(market, samples).onnx
+
+
+def test_a_row_is_drawn_as_often_as_it_is_unique(market):
+    rows = market.rows(0, LAST_TRAINING_SESSION)
+    is_rise = market.samples.action == 0
+    samples = with_weights(market, np.where(is_rise, 1.0, 0.25))
+    weight = draw_weights(samples, rows, "uniqueness")
+    assert weight is not None
+    assert weight.mean() == pytest.approx(1)
+    assert weight.max() / weight.min() == pytest.approx(4)
+
+    share = is_rise[rows].mean()
+    drawn = [
+        # The root of a tree holds the classes of the rows it drew.
+        tree.value[0, 0, 0]
+        for tree in trees(fit(market, samples, n_estimators=30, sample_weight="uniqueness"))
+    ]
+    expected = share / (share + 0.25 * (1 - share))
+    assert np.mean(drawn) == pytest.approx(expected, abs=0.02)
+
+
+def test_the_returns_are_not_weighed_by_the_action_s_label(market):
+    samples = with_weights(market, np.where(market.samples.action == 0, 1.0, 0.25))
+    plain, weighed = (
+        fit(market, samples, sample_weight=kind).native_forecast(samples.features)[1]
+        for kind in ("none", "uniqueness")
+    )
+    np.testing.assert_array_equal(weighed, plain)
+
+
+def test_a_labelled_row_without_uniqueness_is_refused(market):
+    weight = np.ones(market.samples.n_rows)
+    weight[np.flatnonzero(market.rows(0, LAST_TRAINING_SESSION))[3]] = np.nan
+    for samples in (market.samples, with_weights(market, weight)):
+        with pytest.raises(TrainingError, match="uniqueness of every labelled row"):
+            fit(market, samples, sample_weight="uniqueness")
 
 
 def test_one_class_is_nothing_to_learn_from(market):
@@ -208,11 +294,26 @@ def test_too_few_rows_are_refused(market):
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"n_tree": 5}, {"max_samples": 1.5}, {"n_bins": 1}, {"class_weight": "heavy"}]
+    "knobs",
+    [
+        {"n_tree": 5},
+        {"max_samples": 1.5},
+        {"max_features": float("nan")},
+        {"max_depth": 0},
+        {"min_samples_leaf": 0},
+        {"n_estimators": 0},
+        {"n_jobs": 0},
+        {"n_bins": 1},
+        {"class_weight": "heavy"},
+        {"sample_weight": "recency"},
+        {"search": "bayes"},
+        {"n_candidates": 1},
+    ],
 )
-def test_an_unknown_or_impossible_setting_is_an_error(knobs):
-    with pytest.raises(SettingsError, match=next(iter(knobs))):
+def test_an_unknown_or_impossible_setting_is_an_error_of_one_line(knobs):
+    with pytest.raises(SettingsError, match=f"random_forest: {next(iter(knobs))}") as refused:
         ForestSettings(**knobs)
+    assert "\n" not in str(refused.value)
 
 
 columns = hnp.arrays(

@@ -115,7 +115,7 @@ def test_the_code_location_loads_without_the_heavy_libraries(tmp_path):
             sys.executable,
             "-c",
             "import sys, asset_predict_dagster.definitions;"
-            "heavy = {'torch', 'sklearn', 'mlflow', 'matplotlib', 'onnxruntime'};"
+            "heavy = {'torch', 'sklearn', 'mlflow', 'matplotlib', 'onnxruntime', 'optuna'};"
             "print(*heavy & set(sys.modules))",
         ],
         capture_output=True,

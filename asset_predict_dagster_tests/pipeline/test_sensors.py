@@ -35,7 +35,14 @@ class Watch:
             resources={
                 "lake": LakeTables(root=settings.lake_root),
                 "clock": MovedClock(at=now.isoformat()),
-                "models": Models(database="", bundles="", seed=0, stale_after_days=15),
+                "models": Models(
+                    database="",
+                    bundles="",
+                    presets="",
+                    checkpoints="",
+                    seed=0,
+                    stale_after_days=15,
+                ),
             },
         ) as context:
             return retrain_stale_models(context)

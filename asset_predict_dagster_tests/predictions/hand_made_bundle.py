@@ -10,6 +10,7 @@ from asset_predict_dagster.dataset.samples import ACTIONS, HORIZONS
 from asset_predict_dagster.models.base import ONNX_INPUT, ONNX_PROBABILITIES, ONNX_RETURN_SCORES
 from asset_predict_dagster.models.bundle import Bundle
 from asset_predict_dagster.models.random_forest import ForestSettings, RandomForestLearner
+from asset_predict_dagster.tables import PATH_HORIZONS
 from asset_predict_dagster_tests.market.simulated_tables import MarketTables
 
 FEATURES = ("log_return_1d", "volatility_21d", "rank_log_return_5d", "market_return_1d")
@@ -26,11 +27,12 @@ def _bundle(model: str, lookback: int, onnx_graph: bytes) -> Bundle:
             "training_sessions": ["2018-01-02", "2018-06-29"],
             "horizons": list(HORIZONS),
             "actions": list(ACTIONS),
+            "experiment": {"horizon": 1, "span": 6},
             "calibration": {
                 "slope": 0.8,
                 "bias": [0.1, 0.0, -0.1],
                 "scale": [0.05, 0.06, 0.07, 0.08, 0.09],
-                "width": [1.6, 2.3, 2.8, 3.2, 3.6],
+                "width": [1.6 * h**0.5 for h in PATH_HORIZONS],
             },
         },
     )
@@ -39,8 +41,8 @@ def _bundle(model: str, lookback: int, onnx_graph: bytes) -> Bundle:
 def forest_bundle(market: MarketTables) -> Bundle:
     """Five trees on everything labelled."""
     samples = market.samples
-    learner = RandomForestLearner(FEATURES, ForestSettings(n_estimators=5))
-    trained = learner.refit(samples, samples.is_labelled, {"min_samples_leaf": 200})
+    learner = RandomForestLearner(FEATURES, ForestSettings(n_estimators=5, min_samples_leaf=200))
+    trained = learner.fit(samples, samples.is_labelled, np.zeros(samples.n_rows, dtype=bool))
     return _bundle("random_forest", 1, trained.onnx)
 
 

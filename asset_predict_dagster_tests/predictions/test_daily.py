@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from asset_predict_dagster.dataset.features import compute_features
-from asset_predict_dagster.dataset.samples import ACTIONS, HORIZONS
+from asset_predict_dagster.dataset.path_returns import path_returns
+from asset_predict_dagster.dataset.samples import ACTIONS
 from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.evaluation.forecasts import forecast_test_sessions
 from asset_predict_dagster.lake import Lake
@@ -78,7 +79,7 @@ def test_one_row_for_every_model_ticker_and_horizon(predictions):
     assert broken_promises(PREDICTIONS, predictions).empty
     n_tickers = predictions["ticker"].nunique()
     assert n_tickers > 30
-    assert len(predictions) == 2 * n_tickers * len(HORIZONS)
+    assert len(predictions) == 2 * n_tickers * 30
     assert set(predictions["session"]) == {pd.Timestamp(BEFORE_CARNIVAL)}
 
 
@@ -122,19 +123,45 @@ def test_a_forecast_agrees_with_itself(predictions):
 def test_target_sessions_are_those_on_which_b3_trades(champions, last, targets):
     table = predict(champions, market_as_of(last))
     by_horizon = table.groupby("horizon")["target_session"].unique()
-    assert [str(days[0].date()) for days in by_horizon] == targets
+    assert [str(days[0].date()) for days in by_horizon[:5]] == targets
     assert (by_horizon.str.len() == 1).all()
+    for horizon, days in by_horizon.items():
+        assert days[0].date() == session_after(last, horizon)
+
+
+def test_a_path_stays_at_its_fifth_session_and_its_interval_only_widens(predictions):
+    path = predictions[predictions["reason"] == ""].set_index(
+        ["model", "ticker", "last_close", "horizon"]
+    )
+    assert len(path) % 30 == 0
+    said = path["expected_return"].unstack("horizon")
+    assert (said[1] != said[5]).all()
+    for horizon in range(6, 31):
+        np.testing.assert_array_equal(said[horizon], said[5])
+    last = said.index.get_level_values("last_close").to_numpy()
+    above = path["price_high"].unstack("horizon").div(last, axis=0) - 1 - said
+    assert (above.diff(axis=1).iloc[:, 1:] >= -1e-12).all(axis=None)
+    below = 1 + said - path["price_low"].unstack("horizon").div(last, axis=0)
+    # As far below as above, unless that were less than nothing.
+    np.testing.assert_allclose(below, np.minimum(above, 1 + said), atol=1e-12)
 
 
 def test_the_row_served_is_the_row_the_evaluation_would_have_made(champions, predictions):
     """Predicted from what was known that day; evaluated months later, on the whole history."""
     later = market_as_of(AFTERWARDS)
-    sessions = later.quotes["session"].unique()
+    sessions = np.unique(later.quotes["session"])
+    sessions = sessions[sessions <= np.datetime64(BEFORE_CARNIVAL)]
     folds = pd.DataFrame({"window": "holdout", "session": sessions, "role": "train"})
-    folds.loc[folds["session"] == pd.Timestamp(BEFORE_CARNIVAL), "role"] = "test"
+    folds.loc[len(sessions) - 100 :, "role"] = "validation"
+    folds.loc[len(sessions) - 1, "role"] = "test"
     bundles = {(c.model, c.version): c.bundle for c in champions}
     evaluated = forecast_test_sessions(
-        bundles, later.samples, later.labels, later.quotes["close"].to_numpy(), folds
+        bundles,
+        later.samples,
+        later.labels,
+        path_returns(later.quotes),
+        later.quotes["close"].to_numpy(),
+        folds,
     )
     key = ["model", "model_version", "ticker", "session", "target_session", "horizon"]
     both = predictions[predictions["reason"] == ""].merge(
@@ -142,13 +169,19 @@ def test_the_row_served_is_the_row_the_evaluation_would_have_made(champions, pre
     )
     served = predictions[predictions["reason"] == ""]
     assert len(both) > 0.95 * len(served)  # a few tickers were halted and have no outcome
+    assert sorted(set(both["horizon"])) == list(range(1, 31))
+
+    def same(said: pd.Series, evaluated: pd.Series) -> None:
+        # To the last bit of what the evaluation keeps, which may be single precision.
+        np.testing.assert_array_equal(said.astype(evaluated.dtype), evaluated)
+
     for name in ("expected_return", "last_close"):
-        np.testing.assert_array_equal(both[name], both[f"{name}_evaluated"])
+        same(both[name], both[f"{name}_evaluated"])
     for price, said in [("price_low", "return_low"), ("price_high", "return_high")]:
-        np.testing.assert_array_equal(both[price], both["last_close"] * (1 + both[said]))
+        np.testing.assert_allclose(both[price], both["last_close"] * (1 + both[said]), rtol=1e-6)
     nearest = both[both["horizon"] == 1]
     for name in PROBABILITIES:
-        np.testing.assert_array_equal(nearest[name], nearest[f"{name}_evaluated"])
+        same(nearest[name], nearest[f"{name}_evaluated"])
 
 
 def test_a_model_sees_as_far_back_as_it_was_trained_to(champions, predictions):
@@ -173,7 +206,7 @@ def test_a_ticker_that_did_not_trade_in_the_session_is_stale(champions, predicti
     ticker = members(market, BEFORE_CARNIVAL)[0]
     table = predict(champions, without_session(market, ticker, BEFORE_CARNIVAL))
     refused = table[table["ticker"] == ticker]
-    assert len(refused) == 2 * len(HORIZONS)
+    assert len(refused) == 2 * 30
     assert set(refused["reason"]) == {"stale_quote"}
     assert refused[NUMBERS].isna().all(axis=None)
     assert refused["action"].isna().all()

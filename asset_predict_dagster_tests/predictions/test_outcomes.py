@@ -1,6 +1,6 @@
 """A prediction meets the close of its target session: worked out by hand, whatever happened."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pytest
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.quotes import adjust
 from asset_predict_dagster.market.renames import under_current_codes
+from asset_predict_dagster.market.sessions import sessions_between
 from asset_predict_dagster.predictions.outcomes import meet_outcomes
 from asset_predict_dagster.table_checks import broken_promises
 from asset_predict_dagster.tables import OUTCOMES, PREDICTIONS, QUOTES, RENAMES
@@ -228,6 +229,23 @@ def test_a_split_under_the_new_code_is_no_fall_either():
         WXYZ3=[NOTHING, NOTHING, 11.0],
     )
     assert met(prediction("ABCD3", 20.0), market)["realised_return"] == pytest.approx(0.10)
+
+
+def test_a_prediction_of_thirty_sessions_waits_for_the_thirtieth():
+    """Far ahead or near, each meets the close of its own target session and no other."""
+    days = pd.to_datetime(sessions_between(date(2024, 2, 8), date(2024, 4, 30))).as_unit("us")
+    one = quotes(ABCD3=[10.0])
+    market = pd.concat([one] * 45, ignore_index=True)
+    market["session"] = days[:45]
+    market["adjusted_close"] = 10.0 + np.arange(45)
+    said = pd.concat([prediction("ABCD3", 10.0) for _ in range(30)], ignore_index=True)
+    said["session"], said["horizon"] = days[0], np.arange(1, 31)
+    said["target_session"] = days[1:31]
+    for n_closed in (1, 2, 30, 31, 45):
+        table = meet_outcomes(said, market[:n_closed])
+        n_met = min(n_closed - 1, 30)
+        assert table["horizon"].tolist() == list(range(1, n_met + 1))
+        np.testing.assert_allclose(table["realised_return"], np.arange(1, n_met + 1) / 10)
 
 
 def test_nobody_meets_anothers_close():

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from asset_predict_dagster.dataset.features import FEATURE_NAMES
+from asset_predict_dagster.dataset.model_columns import FOREST_FEATURES, LSTM_FEATURES
 from asset_predict_dagster.models.base import Learner
 from asset_predict_dagster.models.lstm_learner import LstmLearner, LstmSettings
 from asset_predict_dagster.models.random_forest import ForestSettings, RandomForestLearner
@@ -34,8 +34,8 @@ MODELS = pytest.mark.parametrize("model", ["random_forest", "lstm"])
 
 def learners(seed: int) -> list[Learner]:
     return [
-        RandomForestLearner(FEATURE_NAMES, ForestSettings(seed=seed)),
-        LstmLearner(FEATURE_NAMES, LstmSettings(seed=seed)),
+        RandomForestLearner(FOREST_FEATURES, ForestSettings(seed=seed)),
+        LstmLearner(LSTM_FEATURES, LstmSettings(seed=seed)),
     ]
 
 

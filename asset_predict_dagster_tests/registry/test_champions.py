@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 import pytest
 
-from asset_predict_dagster.errors import RegistryError
+from asset_predict_dagster.errors import NoChampionError, RegistryError
 from asset_predict_dagster.evaluation.evaluate import evaluate
 from asset_predict_dagster.evaluation.forecasts import accumulate
+from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.registry.champions import choose_champions
 from asset_predict_dagster.table_checks import broken_promises
 from asset_predict_dagster.table_content import to_arrow
@@ -129,3 +130,33 @@ def test_a_champion_that_has_learned_from_later_sessions_counts_as_none(history)
         history.registry, MODELS, history.evaluation, history.forecasts, 1, date(2024, 1, 15)
     )
     assert set(table["decision"]) == {"confirmed"}
+
+
+def test_a_scoped_training_leaves_the_champions_as_they_are(history):
+    first = history.train(0, seed=1, random_forest=0.3, lstm=0.3)
+    for model in MODELS:
+        scoped = trained_model(model, seed=9, experiment=Experiment(horizon=5))
+        history.registry.register(scoped, MONDAY + timedelta(days=1), "run")
+    again = choose_champions(
+        history.registry, MODELS, history.evaluation, history.forecasts, 1, LAST_SESSION, first
+    )
+    pd.testing.assert_frame_equal(again, first)
+
+
+def test_a_model_with_scoped_versions_alone_has_no_champion(history):
+    scoped = trained_model("ridge", seed=9, experiment=Experiment(horizon=5))
+    history.registry.register(scoped, MONDAY, "run")
+    history.train(0, seed=1, random_forest=0.3, lstm=0.3)
+    table = choose_champions(
+        history.registry,
+        (*MODELS, "ridge"),
+        history.evaluation,
+        history.forecasts,
+        1,
+        LAST_SESSION,
+    )
+    assert set(table["model"]) == set(MODELS)
+    with pytest.raises(NoChampionError, match="every version of ridge is scoped"):
+        choose_champions(
+            history.registry, ("ridge",), history.evaluation, history.forecasts, 1, LAST_SESSION
+        )

@@ -7,6 +7,7 @@ import pytest
 from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.evaluation.evaluate import evaluate
 from asset_predict_dagster.evaluation.forecasts import accumulate
+from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.registry.promotion import MIN_COMMON_SESSIONS, decide, has_shown_skill
 from asset_predict_dagster_tests.evaluation.forecast_rows import made_forecasts
 
@@ -206,3 +207,13 @@ def test_the_rule_on_forecasts_of_known_skill():
         verdict = decide("lstm", version, champion, evaluation, forecasts, seed=1)
         verdicts.append((verdict.decision, verdict.is_proven))
     assert verdicts == [("promoted", False), ("promoted", True), ("kept", True)]
+
+
+@pytest.mark.parametrize("champion", [None, "1"])
+def test_a_scoped_challenger_is_refused_whatever_it_has_shown(champion):
+    scope = Experiment(label="signal_cluster").scope
+    evaluation = pd.concat([judged(**PROVEN, version="2"), judged(**UNPROVEN, version="1")])
+    verdict = decide("lstm", "2", champion, evaluation, BETTER, 1, scope)
+    assert verdict.decision == "kept" and not verdict.is_proven
+    assert verdict.reason.startswith("version 2 is scoped and never serves: label=signal_cluster")
+    assert verdict.reason.endswith("has predicted nothing")

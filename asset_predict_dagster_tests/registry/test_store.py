@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from asset_predict_dagster.errors import NoChampionError, RegistryError
+from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.registry.store import Registry
-from asset_predict_dagster_tests.registry.trainings import trained_model
+from asset_predict_dagster_tests.registry.trainings import trained_model, training_with_tables
 
 MONDAY = datetime(2024, 1, 8, 12, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
@@ -43,7 +44,7 @@ def test_a_training_becomes_the_challenger_with_all_that_is_known_of_it(registry
 def test_the_same_bundle_keeps_its_version_and_is_as_fresh_as_its_last_training(registry):
     first = registry.register(trained_model("lstm", seed=1), MONDAY, "run-1")
     again = registry.register(trained_model("lstm", seed=1), TUESDAY, "run-2")
-    assert (again.version, again.run_id) == (first.version, first.run_id)
+    assert again.version == first.version
     assert again.trained_at == TUESDAY
     assert len(registry.versions("lstm")) == 1
 
@@ -54,6 +55,46 @@ def test_an_older_bundle_trained_again_is_the_challenger_again(registry):
     assert registry.challenger("lstm").version == "2"
     registry.register(trained_model("lstm", seed=1), TUESDAY, "run")
     assert registry.challenger("lstm").version == "1"
+
+
+FIVE = Experiment(horizon=5)
+
+
+def test_a_scoped_training_is_registered_beside_the_challenger_and_never_serves(registry):
+    registry.register(trained_model("lstm", seed=1), MONDAY, "run-1")
+    scoped = registry.register(trained_model("lstm", seed=1, experiment=FIVE), TUESDAY, "run-2")
+    assert (scoped.version, scoped.scope, scoped.window) == ("2", "horizon=5", FIVE.window)
+    assert registry.version("lstm", "2") == scoped
+    challenger = registry.challenger("lstm")
+    assert (challenger.version, challenger.scope, challenger.window) == ("1", "", "holdout")
+    with pytest.raises(RegistryError, match=r"version 2 of lstm is scoped \(horizon=5\)"):
+        registry.promote(scoped)
+    assert registry.champion("lstm") is None
+
+
+def test_a_model_with_scoped_versions_alone_has_no_challenger(registry):
+    registry.register(trained_model("lstm", seed=1, experiment=FIVE), MONDAY, "run")
+    registry.register(trained_model("random_forest", seed=1), MONDAY, "run")
+    with pytest.raises(RegistryError, match=r"'lstm' has scoped versions alone \(1\)"):
+        registry.challenger("lstm")
+    found = registry.challengers(("random_forest", "lstm"))
+    assert [version.model for version in found] == ["random_forest"]
+    with pytest.raises(RegistryError, match="'ridge' has not been trained yet"):
+        registry.challengers(("lstm", "ridge"))
+
+
+def test_the_latest_scoped_version_waits_until_its_figures_are_recorded(registry):
+    models = ("random_forest", "lstm")
+    registry.register(trained_model("lstm", seed=1), MONDAY, "run")
+    assert registry.unjudged(models) == []
+    for seed in (1, 2):
+        scoped = registry.register(trained_model("lstm", seed, experiment=FIVE), MONDAY, "run")
+    assert registry.unjudged(models) == [scoped]
+    registry.record_evaluation(scoped, {"rank_ic": 0.02})
+    assert registry.unjudged(models) == []
+    # Trained again it is measured again: the run that should have may have been killed.
+    registry.register(trained_model("lstm", seed=2, experiment=FIVE), TUESDAY, "run")
+    assert [version.version for version in registry.unjudged(models)] == [scoped.version]
 
 
 def test_versions_are_counted_per_model_and_come_latest_first(registry):
@@ -107,13 +148,15 @@ def test_a_moved_data_folder_still_works(registry, tmp_path):
     moved = Registry(elsewhere)
     assert moved.champion("lstm") == version
     moved.record_evaluation(version, {"rank_ic": 0.02})
+    assert moved._client().get_run(version.run_id).data.metrics["rank_ic"] == 0.02
     assert moved.register(trained_model("lstm", seed=2), TUESDAY, "run").version == "2"
 
 
 def test_nothing_absolute_is_stored(empty_database, registry):
-    version = registry.register(trained_model("lstm", seed=1), MONDAY, "run")
+    version = registry.register(training_with_tables("lstm", seed=1), MONDAY, "run")
     registry.promote(version)
     registry.record_evaluation(version, {"rank_ic": 0.02})
+    assert registry.artifacts(version).is_dir()
     for database in (empty_database, registry.database):
         with sqlite3.connect(database) as connection:
             text = "\n".join(connection.iterdump())
@@ -121,19 +164,6 @@ def test_nothing_absolute_is_stored(empty_database, registry):
             assert str(folder) not in text
         assert re.findall(r"file:|'/\w[^']*", text) == []
     assert not Path("mlruns").exists()
-
-
-def test_figures_and_curves_can_be_looked_at_in_mlflow(registry):
-    version = registry.register(trained_model("lstm", seed=1), MONDAY, "run-1")
-    registry.record_evaluation(version, {"rank_ic": 0.02, "log_loss": 1.07})
-    run = registry._client().get_run(version.run_id)
-    assert run.info.status == "FINISHED"
-    assert run.data.params == {"n_estimators": "10", "class_weight": "None", "seed": "1"}
-    assert run.data.tags["dagster_run_id"] == "run-1"
-    assert run.data.metrics["rank_ic"] == 0.02
-    assert run.data.metrics["n_training_rows"] == 1234
-    losses = registry._client().get_metric_history(version.run_id, "seed_0.train_loss")
-    assert [(entry.step, entry.value) for entry in losses] == [(1, 1.1), (2, 1.0)]
 
 
 def test_opening_the_registry_calls_nobody(registry):

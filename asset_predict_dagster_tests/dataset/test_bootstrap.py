@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asset_predict_dagster.evaluation.bootstrap import BLOCK, block_weights, interval
+from asset_predict_dagster.dataset.bootstrap import BLOCK, block_weights, interval
 
 
 def mean(sums: np.ndarray) -> np.ndarray:

@@ -24,12 +24,19 @@ N_RESAMPLES = 1000
 LEVEL = 0.95
 
 
-def block_weights(n_sessions: int, seed: int, n_resamples: int = N_RESAMPLES) -> np.ndarray:
+def block_weights(
+    n_sessions: int, seed: int, n_resamples: int = N_RESAMPLES, block: int = BLOCK
+) -> np.ndarray:
     """How often each session occurs in each resample; shape (n_resamples, n_sessions).
 
     Each resample strings together whole blocks drawn with replacement, cut to n_sessions.
+
+    Parameters
+    ----------
+    block
+        Sessions in a block, at most: a month of them; fewer where not every session is there.
     """
-    block = max(1, min(BLOCK, n_sessions // MIN_BLOCKS))
+    block = max(1, min(block, n_sessions // MIN_BLOCKS))
     n_blocks = -(-n_sessions // block)
     rng = np.random.default_rng(seed)
     starts = rng.integers(0, n_sessions, size=(n_resamples, n_blocks))

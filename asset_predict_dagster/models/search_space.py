@@ -1,0 +1,96 @@
+"""What is searched: the range of each setting that a tuning may change, for each model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from asset_predict_dagster.errors import SettingsError
+from asset_predict_dagster.models.forest_search import DEPTH, LEAF, MAX_FEATURES, MAX_SAMPLES
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included; whole ones where `low` is whole."""
+
+    low: float
+    high: float
+    step: int = 1
+    is_log: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of these."""
+
+    values: tuple[int, ...]
+
+
+Space = Mapping[str, Range | Choice]
+"""Name of a setting → what it may be."""
+
+SPACES: Mapping[str, Space] = {
+    "random_forest": {
+        "min_samples_leaf": Range(*LEAF, is_log=True),
+        "max_features": Range(*MAX_FEATURES),
+        "max_samples": Range(*MAX_SAMPLES),
+        "max_depth": Range(*DEPTH),
+    },
+    "lstm": {
+        "units": Range(32, 256, step=16),
+        "num_layers": Range(1, 4),
+        "dropout": Range(0.1, 0.5),
+        "learning_rate": Range(1e-5, 1e-2, is_log=True),
+        "batch_size": Choice((16, 32, 64, 128, 256)),
+        "weight_decay": Range(1e-6, 1e-3, is_log=True),
+    },
+}
+"""Model → its space. The default settings need not lie in it: they are always tried first."""
+
+_OF_THE_RUN = ("seed", "n_jobs", "threads", "device")
+"""Settings that say where and from which start something runs, not what it is."""
+
+
+def space_of(model: str) -> Space:
+    """The space of a model, or `SettingsError` if there is none."""
+    if model not in SPACES:
+        raise SettingsError(f"there is no search space of '{model}'; tune {' or '.join(SPACES)}")
+    return SPACES[model]
+
+
+def refuse_another_search(model: str, base: BaseModel) -> None:
+    """A forest that searches by itself would not grow as the trial says: `SettingsError`."""
+    search = getattr(base, "search", "none")
+    if search != "none":
+        raise SettingsError(f"{model}: search={search} within a tuning; tune with search=none")
+
+
+def settings_of_trial(base: BaseModel, drawn: Mapping[str, Any]) -> BaseModel:
+    """`base` with what a trial drew, rounded to four digits, in its place.
+
+    A learning rate below the floor of the schedule lowers the floor to itself.
+    """
+    # Sixteen digits would say more than is known, and a person is to read them.
+    rounded = {
+        name: float(f"{value:.4g}") if isinstance(value, float) else value
+        for name, value in drawn.items()
+    }
+    rate = rounded.get("learning_rate")
+    floor = getattr(base, "min_learning_rate", None)
+    if rate is not None and floor is not None and rate < floor:
+        rounded["min_learning_rate"] = rate
+    return type(base)(**{**base.model_dump(), **rounded})
+
+
+def worth_keeping(settings: BaseModel, base: BaseModel) -> dict[str, Any]:
+    """The settings of a preset: what is not the default, or was tuned away from `base`.
+
+    Seed, threads and device are left out.
+    """
+    default, before = (other.model_dump(mode="json") for other in (type(settings)(), base))
+    return {
+        name: value
+        for name, value in settings.model_dump(mode="json").items()
+        if name not in _OF_THE_RUN and (value != default[name] or value != before[name])
+    }

@@ -1,0 +1,86 @@
+"""Run config of the models: every setting by name, with its type, meaning, limits and default.
+
+Made from the settings' own classes, so that the launchpad of the UI can neither lack a setting nor
+tell another story of it. A name or a type that is wrong ends a run before it begins; a value that
+is out of range ends the model's step before it trains.
+"""
+
+import inspect
+import re
+from datetime import date
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import dagster as dg
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from asset_predict_dagster.models.experiment import Experiment
+from asset_predict_dagster.models.kinds import settings_of
+from asset_predict_dagster.models.settings import fields_of
+
+PRESET = "preset"
+"""Config entry that is no setting: where settings that are not written come from."""
+
+_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+def config_fields(model: str) -> dict[str, dg.Field]:
+    """The config schema of a model's asset; nothing of it has to be given.
+
+    No field has a default of its own: what is not written comes from the preset, if one is named,
+    then from the settings' class.
+    """
+    meanings = described(settings_of(model)) | described(Experiment)
+    preset = dg.Field(
+        str,
+        is_required=False,
+        description=f"Name of settings that were tuned, such as {model}: they come from"
+        " presets/<name>.json of the data folder. What is written here beside it goes first.",
+    )
+    return {PRESET: preset} | {
+        name: dg.Field(
+            _config_type(f"{model}_{name}", field.annotation),
+            is_required=False,
+            description=" ".join(filter(None, [meanings.get(name, ""), _limits(name, field)])),
+        )
+        for name, field in fields_of(model).items()
+    }
+
+
+def described(settings: type[BaseModel]) -> dict[str, str]:
+    """Name of each setting → what the section Attributes of the class's docstring says of it."""
+    text = inspect.cleandoc(settings.__doc__ or "").partition("Attributes\n----------\n")[2]
+    meanings = {}
+    # An entry is a line of names at the margin, and the indented lines below it.
+    for names, meaning in re.findall(r"^(\w[\w, ]*)\n((?:[ ]+\S.*\n?|\n)+)", text, re.MULTILINE):
+        for name in names.split(","):
+            meanings[name.strip()] = " ".join(meaning.split())
+    return meanings
+
+
+def _limits(name: str, field: FieldInfo) -> str:
+    said = [
+        f"{word} {getattr(limit, sign)}"
+        for limit in field.metadata
+        for sign, word in _LIMITS.items()
+        if hasattr(limit, sign)
+    ]
+    # The seed of a run is a setting of the environment.
+    default = "that of SEED" if name == "seed" else field.get_default(call_default_factory=True)
+    shown = "none" if default in (None, ()) else default
+    return f"({'; '.join([*filter(None, [', '.join(said)]), f'default {shown}'])})"
+
+
+def _config_type(name: str, annotation: Any) -> Any:
+    """Dagster's type of a pydantic field; `Any` where it has none, and our own reader decides."""
+    options = [kind for kind in get_args(annotation) if kind is not NoneType]
+    if NoneType in get_args(annotation):
+        inner = _config_type(name, options[0]) if len(options) == 1 else dg.Any
+        return dg.Noneable(inner)
+    if get_origin(annotation) is Literal:
+        return dg.Enum(name, [dg.EnumValue(value) for value in options])
+    if get_origin(annotation) is tuple:
+        return dg.Array(_config_type(name, options[0]))
+    # YAML may write a day with or without quotes; both arrive as text.
+    return {bool: bool, int: int, float: float, str: str, date: str}.get(annotation, dg.Any)
