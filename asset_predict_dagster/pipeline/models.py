@@ -117,6 +117,7 @@ def _train(
 ):
     from asset_predict_dagster.models.training import train
 
+    started_at = clock.now()
     read = versions_read(context)
     named = (QUOTES, UNIVERSE, TABLE, LABELS, FOLDS)
     prepared = prepare(experiment, *tables)
@@ -132,7 +133,13 @@ def _train(
         window=experiment.window,
         n_trials=n_trials,
     )
-    version = models.registry.register(trained, clock.now(), context.run.run_id)
+    version = models.registry.register(
+        trained,
+        clock.now(),
+        context.run.run_id,
+        bundles=models.bundles_folder,
+        started_at=started_at,
+    )
     context.log.info(f"{learner.name} version {version.version}: bundle {version.bundle[:12]}")
     most = trained.importance.nlargest(MOST_IMPORTANT, "log_loss_increase")
     metadata = {
