@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from asset_predict_dagster.dataset.features import CATALOGUE, FEATURE_NAMES
+from asset_predict_dagster.dataset.model_columns import FOREST_FEATURES, LSTM_FEATURES
 from asset_predict_dagster.settings import Settings
 from asset_predict_dagster.tables import TABLES
 
@@ -37,6 +38,7 @@ def test_the_readme_lists_every_setting_and_no_other():
 def test_the_readme_counts_the_features_right():
     text = (ROOT / "README.md").read_text()
     assert f"{len(FEATURE_NAMES)} scale-free columns for models" in text
+    assert f"the forest reads {len(FOREST_FEATURES)}, the LSTM {len(LSTM_FEATURES)}" in text
     assert f"{len(CATALOGUE) - len(FEATURE_NAMES)} for people and charts" in text
 
 
