@@ -67,7 +67,6 @@ _TYPES = {
 }
 """Type of the dictionary → DuckDB's name of it, and the types that can be cast to it unharmed."""
 
-_SPOT = ", ".join(f"'{code}'" for code in SPOT)
 _OTHER_MARKETS = ", ".join(f"'{code}'" for code in MARKET_TYPES if code not in SPOT)
 
 

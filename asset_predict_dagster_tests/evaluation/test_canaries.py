@@ -76,7 +76,7 @@ def test_permuted_labels_show_no_skill(permuted, model: str):
 
 
 def test_a_leak_is_heard(tmp_path_factory):
-    """One feature knows tomorrow's return: every canary that is silent above sings."""
+    """One feature knows tomorrow's return: all canaries of the action sing, and loudly."""
     market = simulated(LAST, 0.0, 7)
     seen = market.tables.features.assign(log_return_1d=market.labels["realised_return_1d"])
     leaking = replace(market, tables=replace(market.tables, features=seen))
