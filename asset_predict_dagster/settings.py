@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from asset_predict_dagster.errors import SettingsError
+from asset_predict_dagster.errors import SettingsError, in_words
 from asset_predict_dagster.tables import ASSET_CLASSES
 
 Source = Literal["simulated", "cotahist", "yahoo", "duckdb"]
@@ -209,12 +209,4 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
-        raise SettingsError("; ".join(_sentence(problem) for problem in error.errors())) from None
-
-
-def _sentence(problem) -> str:
-    name = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
-    if not name:
-        return message
-    return f"{name}={problem['input']!r}: {message[0].lower()}{message[1:]}"
+        raise SettingsError(in_words(error)) from None

@@ -4,8 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from asset_predict_dagster.errors import SettingsError
-from asset_predict_dagster.models.experiment import in_words
+from asset_predict_dagster.errors import SettingsError, in_words
 from asset_predict_dagster.models.twin_forests import ClassWeight, Growth
 
 

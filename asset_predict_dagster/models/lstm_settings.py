@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from asset_predict_dagster.dataset.samples import HORIZONS
-from asset_predict_dagster.errors import SettingsError
+from asset_predict_dagster.errors import SettingsError, in_words
 
 
 class LstmSettings(BaseModel):
@@ -112,7 +112,7 @@ class LstmSettings(BaseModel):
         try:
             super().__init__(**knobs)
         except ValidationError as refused:
-            raise SettingsError(f"lstm: {_in_words(refused)}") from refused
+            raise SettingsError(f"lstm: {in_words(refused)}") from refused
 
     @field_validator("horizons", mode="before")
     @classmethod
@@ -121,7 +121,7 @@ class LstmSettings(BaseModel):
         if not isinstance(given, (list, tuple)):
             return given
         if list(given) != list(range(1, len(given) + 1)):
-            raise ValueError(f"must be 1, 2... without a hole, found {list(given)}")
+            raise ValueError("must be 1, 2... without a hole")
         return len(given)
 
     @model_validator(mode="after")
@@ -153,14 +153,3 @@ class LstmSettings(BaseModel):
     def burn_in(self) -> int:
         """First steps of a training sequence that do not count: they have too little past."""
         return self.lookback - 1 if self.training_mode == "windowed" else self.lookback // 2
-
-
-def _in_words(refused: ValidationError) -> str:
-    """What is wrong with each setting, in one sentence."""
-    reasons = []
-    for error in refused.errors():
-        name = ".".join(str(part) for part in error["loc"])
-        reason = error["msg"].removeprefix("Value error, ")
-        found = f", found {error['input']!r}" if name and error["type"] != "value_error" else ""
-        reasons.append(f"{name}: {reason}{found}" if name else reason)
-    return "; ".join(reasons)

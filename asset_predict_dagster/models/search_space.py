@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from asset_predict_dagster.errors import SettingsError
-from asset_predict_dagster.models.forest_search import DEPTH, LEAF, MAX_FEATURES, MAX_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,16 @@ class Choice:
 Space = Mapping[str, Range | Choice]
 """Name of a setting → what it may be."""
 
+GROWTH: Mapping[str, Range] = {
+    "min_samples_leaf": Range(20, 1_000, is_log=True),
+    "max_features": Range(0.1, 0.8),
+    "max_samples": Range(0.1, 0.8),
+    "max_depth": Range(4, 16),
+}
+"""How the trees of a forest grow: for a tuning, and for the search within a fit."""
+
 SPACES: Mapping[str, Space] = {
-    "random_forest": {
-        "min_samples_leaf": Range(*LEAF, is_log=True),
-        "max_features": Range(*MAX_FEATURES),
-        "max_samples": Range(*MAX_SAMPLES),
-        "max_depth": Range(*DEPTH),
-    },
+    "random_forest": GROWTH,
     "lstm": {
         "units": Range(32, 256, step=16),
         "num_layers": Range(1, 4),

@@ -16,8 +16,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from asset_predict_dagster.errors import SettingsError
-from asset_predict_dagster.models.experiment import Experiment, in_words
+from asset_predict_dagster.errors import SettingsError, in_words
+from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.kinds import KINDS, settings_of
 
 ALIASES = {"lr": "learning_rate", "hidden_size": "units"}

@@ -10,10 +10,10 @@ import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import TABLE
-from asset_predict_dagster.dataset.model_columns import FOREST_FEATURES, LSTM_FEATURES
 from asset_predict_dagster.dataset.path_returns import path_returns
 from asset_predict_dagster.models.base import Learner
 from asset_predict_dagster.models.experiment import Experiment
+from asset_predict_dagster.models.kinds import learner_of
 from asset_predict_dagster.models.prepared import prepare
 from asset_predict_dagster.models.settings import parse_settings
 from asset_predict_dagster.pipeline.failures import says_why
@@ -51,12 +51,10 @@ def random_forest_model(
     folds: pd.DataFrame,
 ) -> dg.MaterializeResult:
     """Twin forests, of the action and of the returns: one registered version, two bundles."""
-    from asset_predict_dagster.models.random_forest import RandomForestLearner
-
     experiment, knobs, n_trials = _asked(context, models, "random_forest")
-    learner = RandomForestLearner(
-        FOREST_FEATURES, knobs, span=experiment.definition.span, embargo=experiment.embargo
-    )
+    # A search within the fit purges its folds by the labels' span.
+    purge = {"span": experiment.definition.span, "embargo": experiment.embargo}
+    learner = learner_of("random_forest", knobs, **purge)
     tables = (quotes, universe, features, labels, folds)
     metadata, _ = _train(context, learner, experiment, n_trials, models, clock, tables)
     return dg.MaterializeResult(metadata=metadata)
@@ -82,13 +80,13 @@ def lstm_model(
 ) -> dg.MaterializeResult:
     """An LSTM with two heads, action and returns: one registered version, two bundles."""
     from asset_predict_dagster.evaluation.plots import curves_picture
-    from asset_predict_dagster.models.lstm_learner import LstmLearner, describe_epoch
+    from asset_predict_dagster.models.lstm_learner import describe_epoch
 
     def report(epoch: dict[str, Any]) -> None:
         context.log.info(describe_epoch(epoch))
 
     experiment, knobs, n_trials = _asked(context, models, "lstm")
-    learner = LstmLearner(LSTM_FEATURES, knobs, report, checkpoint=models.checkpoint("lstm"))
+    learner = learner_of("lstm", knobs, report=report, checkpoint=models.checkpoint("lstm"))
     tables = (quotes, universe, features, labels, folds)
     metadata, trained = _train(context, learner, experiment, n_trials, models, clock, tables)
     metadata["loss"] = picture(curves_picture(trained.curves), "loss by epoch")

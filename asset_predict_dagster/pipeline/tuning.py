@@ -10,8 +10,8 @@ from typing import Any
 import dagster as dg
 
 from asset_predict_dagster.dataset.features import TABLE
-from asset_predict_dagster.dataset.model_columns import FOREST_FEATURES, LSTM_FEATURES
 from asset_predict_dagster.dataset.path_returns import path_returns
+from asset_predict_dagster.models.kinds import features_of
 from asset_predict_dagster.models.prepared import prepare
 from asset_predict_dagster.models.settings import parse_settings
 from asset_predict_dagster.pipeline.failures import says_why
@@ -19,8 +19,6 @@ from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.models import TRAINING_POOL
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.tables import FOLDS, LABELS, QUOTES, UNIVERSE
-
-FEATURES_OF = {"random_forest": FOREST_FEATURES, "lstm": LSTM_FEATURES}
 
 _SHOWN = ("trial", "state", "value", "standard_error", "log_loss_skill", "rank_ic", "is_default")
 _CONFIG = {
@@ -89,7 +87,7 @@ def tuned_settings(
         model,
         base,
         data,
-        FEATURES_OF[model],
+        features_of(model),
         store=Path(studies.database),
         presets=Path(studies.presets),
         now=clock.now(),

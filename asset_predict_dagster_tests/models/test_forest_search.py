@@ -11,15 +11,10 @@ from hypothesis import strategies as st
 
 from asset_predict_dagster.errors import TrainingError
 from asset_predict_dagster.models.forest_folds import action_score, inner_folds, returns_score
-from asset_predict_dagster.models.forest_search import (
-    DEPTH,
-    LEAF,
-    MAX_FEATURES,
-    MAX_SAMPLES,
-    search,
-)
+from asset_predict_dagster.models.forest_search import search
 from asset_predict_dagster.models.forest_settings import ForestSettings
 from asset_predict_dagster.models.random_forest import RandomForestLearner
+from asset_predict_dagster.models.search_space import GROWTH
 from asset_predict_dagster.models.twin_forests import Growth, grown
 from asset_predict_dagster_tests.models.synthetic import planted_market, rank_ic
 
@@ -103,13 +98,8 @@ def test_the_first_candidate_is_what_was_given_and_the_others_are_of_the_space(f
     tried = found.curves[(found.curves["round"] == 1) & (found.curves["twin"] == "action")]
     first = tried.iloc[0]
     assert (first["min_samples_leaf"], first["max_features"]) == (500, 0.3)
-    for name, (low, high) in {
-        "min_samples_leaf": LEAF,
-        "max_features": MAX_FEATURES,
-        "max_samples": MAX_SAMPLES,
-        "max_depth": DEPTH,
-    }.items():
-        assert tried[name].iloc[1:].between(low, high).all()
+    for name, knob in GROWTH.items():
+        assert tried[name].iloc[1:].between(knob.low, knob.high).all()
         assert tried[name].iloc[1:].std() > 0
 
 
