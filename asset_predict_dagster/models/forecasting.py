@@ -13,7 +13,7 @@ import numpy as np
 
 from asset_predict_dagster.dataset.labels import learned_until
 from asset_predict_dagster.dataset.samples import HORIZONS, Samples
-from asset_predict_dagster.dataset.windows import gather, window_index
+from asset_predict_dagster.dataset.windows import gather, one_window, window_index
 from asset_predict_dagster.errors import BundleError, SettingsError
 from asset_predict_dagster.models.base import ONNX_INPUT, ONNX_PROBABILITIES, ONNX_RETURN_SCORES
 from asset_predict_dagster.models.calibration import Calibration, held
@@ -135,6 +135,9 @@ class Graph:
     def inputs(self, samples: Samples, rows: np.ndarray) -> Iterator[np.ndarray]:
         """What the graph reads of the given rows, a batch at a time; the same for every run."""
         places = _places(self._model, samples.feature_names, self._names)
+        if len(rows) == 1 and self._lookback > 1:
+            yield self._window(samples, int(rows[0]), places)
+            return
         # A column is copied once where many rows want it, and not at all for a few.
         columns = None
         if len(rows) * self._lookback > samples.n_rows:
@@ -150,6 +153,18 @@ class Graph:
             else:
                 given = _gathered(columns, index)
             yield given
+
+    def _window(self, samples: Samples, row: int, places: np.ndarray) -> np.ndarray:
+        """The input for one row: a slice of the features needs no index."""
+        first, steps = one_window(
+            samples.ticker_codes, samples.session_codes, row, self._lookback, self._longest_gap
+        )
+        there = samples.features[first : row + 1].take(places, axis=1)
+        if len(there) == self._lookback:
+            return there[None]
+        window = np.full((1, self._lookback, len(places)), np.nan, dtype=np.float32)
+        window[0, steps] = there
+        return window
 
 
 @lru_cache(maxsize=64)
