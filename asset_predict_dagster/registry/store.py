@@ -16,14 +16,15 @@ from asset_predict_dagster.errors import NoChampionError, RegistryError
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.training import TrainedModel
 from asset_predict_dagster.registry.mlflow_database import (
-    ARTIFACTS,
     artifacts_folder,
+    create_registered_model,
+    experiment_id,
     open_client,
+    version_by_alias,
 )
 from asset_predict_dagster.registry.training_run import Training, log_training, metric
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-EXPERIMENT = "trainings"
 _JUDGED = "judged"
 _RUN = "run_id"
 
@@ -82,7 +83,7 @@ class Registry:
         stamp = trained_at.astimezone(UTC)
         run_id = log_training(
             client,
-            self._experiment(),
+            experiment_id(client),
             artifacts_folder(self.database),
             Training(trained, started_at or trained_at, stamp, dagster_run_id, bundles),
         )
@@ -222,7 +223,7 @@ class Registry:
         client = self._client()
         experiment = Experiment.from_card(trained.experiment)
         scoped = {"scoped": experiment.scope, "window": experiment.window}
-        _create_registered_model(client, trained.model)
+        create_registered_model(client, trained.model)
         # The address is the digest, not a path: MLflow would keep an absolute one.
         created = client.create_model_version(
             trained.model,
@@ -239,37 +240,11 @@ class Registry:
         return str(created.version)
 
     def _by_alias(self, model: str, alias: str) -> ModelVersion | None:
-        client = self._client()
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return _version(client.get_model_version_by_alias(model, alias))
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
+        found = version_by_alias(self._client(), model, alias)
+        return None if found is None else _version(found)
 
     def _client(self):
         return open_client(self.database)
-
-    def _experiment(self) -> str:
-        client = self._client()
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found is not None:
-            return found.experiment_id
-        # Otherwise MLflow's UI takes it for one of language models.
-        kind = {"mlflow.experimentKind": "custom_model_development"}
-        return client.create_experiment(EXPERIMENT, artifact_location=ARTIFACTS, tags=kind)
-
-
-def _create_registered_model(client: Any, model: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(model)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _version(entry: Any) -> ModelVersion:
