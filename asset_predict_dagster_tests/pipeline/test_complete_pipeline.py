@@ -1,6 +1,7 @@
 """From files to predictions in one run, and what a second run may change: nothing."""
 
 import shutil
+from datetime import date
 
 import dagster as dg
 import duckdb
@@ -109,6 +110,14 @@ def _checks() -> list[dg.AssetChecksDefinition]:
     from asset_predict_dagster.pipeline.checks import CHECKS
 
     return CHECKS
+
+
+def test_models_as_they_come_are_trained_as_well(tmp_path):
+    """The other tests have small ones; nobody has to write a run config."""
+    place = new_workplace(tmp_path, models={}, as_of=date(2019, 12, 30))
+    assert place.run("complete_pipeline").success
+    told = place.lake.read(PREDICTIONS)
+    assert set(told.loc[told["reason"] == "", "model"]) == {"random_forest", "lstm"}
 
 
 def test_a_second_run_changes_no_table(finished: Workplace, run_again: Workplace):

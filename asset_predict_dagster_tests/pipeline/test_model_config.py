@@ -14,7 +14,7 @@ from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
 from asset_predict_dagster.pipeline.model_config import config_fields, described
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, FORECASTS_OUT_OF_SAMPLE
-from asset_predict_dagster_tests.pipeline.conftest import Workplace, new_workplace
+from asset_predict_dagster_tests.pipeline.conftest import Workplace, config_of, new_workplace
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -28,10 +28,6 @@ def test_the_launchpad_shows_every_setting_with_its_meaning_and_default(model):
         assert meaning, name
     assert "default that of SEED" in str(shown["seed"].description)
     assert "at least 1, at most 30; default 1" in str(shown["horizon"].description)
-
-
-def config_of(**models: dict) -> dict:
-    return {"ops": {f"{model}_model": {"config": config} for model, config in models.items()}}
 
 
 @pytest.mark.parametrize(
