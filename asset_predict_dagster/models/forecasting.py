@@ -58,9 +58,51 @@ class Bundle:
 
     @property
     def learned_until(self) -> date:
-        """The last session it knows something of; what it says of earlier ones is hindsight."""
-        last = date.fromisoformat(self.card["training_sessions"][1])
-        return learned_until(last, self.card["experiment"]["span"])
+        """The last session it knows something of; what it says of earlier ones is hindsight.
+
+        Raises
+        ------
+        BundleError
+            If the card does not say.
+        """
+        try:
+            last = date.fromisoformat(self.card["training_sessions"][1])
+            span = int(self.card["experiment"]["span"])
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"bundle {self.digest[:12]}: its card should say training_sessions and the span of"
+                f" its experiment ({error!r}); train the model again"
+            ) from error
+        return learned_until(last, span)
+
+    def refuse_unless_it_forecasts(self) -> None:
+        """Open the graph and let it answer once, to a row of which everything is missing.
+
+        Raises
+        ------
+        BundleError
+            If it cannot, or if its card is of another graph.
+        """
+        try:
+            steps = [self.card["lookback"]] if self.card["lookback"] > 1 else []
+            shape = (1, *steps, len(self.card["feature_names"]))
+            raw, scores = self._graph.answer(np.full(shape, np.nan, dtype=np.float32))
+            numbers = self.calibration
+            found = [raw.shape, scores.shape, *numbers.shapes]
+            n_scores = len(numbers.scale)
+            numbers.probabilities(raw)
+        except Exception as error:  # a stranger's bytes and numbers: onnxruntime's errors are many
+            raise BundleError(
+                f"bundle {self.digest[:12]}: its graph and its card should forecast together and"
+                f" cannot ({type(error).__name__}: {' '.join(str(error).split())}); train the"
+                " model again"
+            ) from error
+        wanted = [(1, 3), (1, n_scores), (3,), (n_scores,), (len(PATH_HORIZONS),)]
+        if found != wanted:
+            raise BundleError(
+                f"bundle {self.digest[:12]}: probabilities, scores, bias, scale and width should"
+                f" be of shapes {wanted} and are of {found}; train the model again"
+            )
 
     @cached_property
     def calibration(self) -> Calibration:

@@ -8,10 +8,14 @@ best third of them half, the best third of those the rest. Trees, not sessions: 
 a third of the history is too small for all of it, while fewer trees blur every candidate alike.
 The trees a candidate has are kept when it gets more. `benchmarks/forest.py` has what is saved.
 
+A candidate's leaf is no larger than a tree of the smallest fold allows (`twin_forests.leaf_size`),
+so that every fold, the fit and the refit grow the very leaf that was scored and is recorded.
+
 On B3's prices candidates differ by little more than one forest from the next of the same growth:
 a search there finds luck as often as skill, and the defaults stay unless it is asked for.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 from math import ceil
 from typing import Any
@@ -70,8 +74,12 @@ def search(
     TrainingError
         If the training sessions cannot be cut into folds.
     """
-    candidates = [knobs.growth, *_drawn(knobs.n_candidates - 1, knobs.seed)]
     folds = list(inner_folds(samples, train, feature_names, knobs, span=span, embargo=embargo))
+    n_fewest = min(len(fold.codes) for fold in folds)
+    candidates = [
+        replace(growth, min_samples_leaf=growth.leaf(n_fewest))
+        for growth in (knobs.growth, *_drawn(knobs.n_candidates - 1, knobs.seed))
+    ]
     chosen: dict[str, Any] = {}
     best: dict[str, float] = {}
     tables = []

@@ -138,7 +138,7 @@ def refit_window(
         What `fit_window` returned.
     """
     again = learner.refit(samples, rows, fitted.chosen)
-    card = bundle.card | learned_from(samples, rows, again)
+    card = bundle.card | {"chosen": again.chosen} | learned_from(samples, rows, again)
     graph = Graph(again.onnx, card)
     refuse_other_answers(learner.name, graph, again.native_forecast, samples, checked)
     return again, Bundle("", card, again.onnx)
@@ -169,7 +169,8 @@ def train(
         None: the default one.
     n_trials
         How many settings were tried before these were chosen, for the card: the best of many looks
-        better than it is.
+        better than it is. Where a learner searches by itself, what it was given is the first of
+        its `chosen["search"]["n_candidates"]`; the others are added.
     """
     definition = experiment or Experiment()
     prepare_folder(bundles)
@@ -183,7 +184,8 @@ def train(
         lake_versions=lake_versions,
         experiment=definition,
     )
-    bundle.card["n_trials"] = n_trials
+    searched = fitted.chosen.get("search", {}).get("n_candidates", 1)
+    bundle.card["n_trials"] = n_trials + searched - 1
     rows = rows_to_learn_from(learner, samples, path_returns, folds, window)
     at = np.flatnonzero(rows.validation)
     refitted, to_serve = refit_window(learner, samples, rows.labelled, at, fitted, bundle)
@@ -195,7 +197,12 @@ def train(
         return said.probabilities, said.scores
 
     importance = permutation_importance(
-        run, samples, at, learner.settings.get("seed", 0), features=learner.feature_names
+        run,
+        samples,
+        at,
+        learner.settings.get("seed", 0),
+        features=learner.feature_names,
+        lookback=learner.lookback,
     )
     return TrainedModel(
         model=learner.name,

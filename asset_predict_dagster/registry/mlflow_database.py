@@ -14,8 +14,8 @@ ARTIFACTS = "mlflow-artifacts:/"
 """Where MLflow believes artefacts to be: with the server, which is told the folder when it starts.
 No path, for MLflow would keep an absolute one."""
 
-EXPERIMENT = "trainings"
-"""What MLflow calls the place of all runs."""
+TRAININGS, TUNINGS = "trainings", "tunings"
+"""What MLflow calls the places of runs: one run a training, one run a call of the job `tune`."""
 
 
 def artifacts_folder(database: Path) -> Path:
@@ -40,14 +40,22 @@ def open_client(database: Path) -> Any:
     return mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
 
 
-def experiment_id(client: Any) -> str:
-    """The id of the experiment that holds the runs, which is made if there is none."""
-    found = client.get_experiment_by_name(EXPERIMENT)
+def experiment_id(client: Any, name: str) -> str:
+    """The id of the experiment that holds runs, which is made if there is none."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
     if found is not None:
         return found.experiment_id
     # Otherwise MLflow's UI takes it for one of language models.
     kind = {"mlflow.experimentKind": "custom_model_development"}
-    return client.create_experiment(EXPERIMENT, artifact_location=ARTIFACTS, tags=kind)
+    try:
+        return client.create_experiment(name, artifact_location=ARTIFACTS, tags=kind)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        # Another process was faster.
+        return client.get_experiment_by_name(name).experiment_id
 
 
 def create_registered_model(client: Any, model: str) -> None:
