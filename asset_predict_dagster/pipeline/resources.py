@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.b3_archive import B3Archive
 from asset_predict_dagster.market.cotahist_folder import CotahistFolder
 from asset_predict_dagster.market.duckdb_table import DuckDBTable
+from asset_predict_dagster.market.index_levels import read_index_levels
 from asset_predict_dagster.market.sessions import last_closed_session
 from asset_predict_dagster.market.simulated import SimulatedMarket
 from asset_predict_dagster.market.simulated_folder import SimulatedFolder
@@ -55,6 +57,35 @@ class Thresholds(dg.ConfigurableResource):
     min_completeness: float
     stale_price_sessions: int
     unexplained_jump: float
+
+
+class Reports(dg.ConfigurableResource):
+    """The folder of reports, the file of the index that they compare with, and how much skill was
+    planted in a simulated market."""
+
+    folder: str
+    ibovespa: str = ""
+    planted_strength: float | None = None
+
+    def place(self, name: str) -> Path:
+        return Path(self.folder) / name
+
+    def index(self) -> pd.Series | None:
+        """Closes of IBOV; None if no file was named."""
+        return read_index_levels(Path(self.ibovespa)) if self.ibovespa else None
+
+
+class Progress:
+    """Whoever wants to see how far a backtest is; this one does not look."""
+
+    def begin(self, n_windows: int) -> None:
+        """Before the first window."""
+
+    def advance(self, window: str) -> None:
+        """A window is there."""
+
+    def finish(self, told: Any) -> None:
+        """The report is written; `told` is what it says."""
 
 
 class Papers(dg.ConfigurableResource):

@@ -39,12 +39,13 @@ class Workplace:
         )
 
     def contents(self, *, without_volatile: bool = True) -> dict[str, str]:
-        """Table name → digest of what it says; clock and version columns left out."""
+        """Name of each table that was made → digest of what it says, without clock and version."""
         return {
             name: content_digest(
                 table, self.lake.read(table), without=table.volatile if without_volatile else ()
             )
             for name, table in ASSET_TABLES.items()
+            if self.lake.exists(table)
         }
 
     def versions(self) -> dict[str, int | None]:

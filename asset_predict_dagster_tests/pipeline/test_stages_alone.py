@@ -22,6 +22,7 @@ STAGES = (
     "lstm_model",
     "forecasts_out_of_sample",
     "evaluation",
+    "evaluation_report",
     "champions",
     "predictions",
     "outcomes",
