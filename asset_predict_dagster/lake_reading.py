@@ -82,9 +82,7 @@ class LakeReader:
         """
         if not self.exists(table):
             return None
-        names = {field.name for field in self.delta(table.name).schema().fields}
-        there = [c.name for c in table.columns if c.required or c.name in names]
-        return to_pandas(filled_up(self._sorted(table, there, where=where), table))
+        return to_pandas(filled_up(self._there(table, where), table))
 
     def parts(self, table: Table, version: int | None = None) -> dict[str, str | None]:
         """The parts of a table that is replaced by parts, and the recipe each was made by.
@@ -98,9 +96,12 @@ class LakeReader:
         return {name: noted[name].recipe if name in noted else None for name in names}
 
     def arrow(self, table: Table, where: Where | None = None) -> pa.Table:
-        """The current table as Arrow, or the rows of some values, with the dictionary's types,
-        sorted by its key."""
-        return self._sorted(table, table.column_names, where=where).cast(table.schema)
+        """The current table as Arrow, or the rows of some values, sorted by its key.
+
+        With the dictionary's columns and types: one that the table was made before, and that may
+        be missing, is missing.
+        """
+        return filled_up(self._there(table, where), table).cast(table.schema)
 
     def delta(self, name: str, version: int | None = None) -> DeltaTable:
         """The Delta table of that name itself, for what looks at versions and files.
@@ -143,6 +144,12 @@ class LakeReader:
         where: Where | None = None,
     ) -> pa.Table:
         return sorted_by_key(self._stored(table, columns, version, where=where), table)
+
+    def _there(self, table: Table, where: Where | None) -> pa.Table:
+        """The columns that are there, and those that have to be."""
+        names = {field.name for field in self.delta(table.name).schema().fields}
+        there = [c.name for c in table.columns if c.required or c.name in names]
+        return self._sorted(table, there, where=where)
 
     def _stored(
         self,

@@ -658,6 +658,7 @@ EVALUATION = Table(
         ),
         Column("first_session", DAY, "first session measured"),
         Column("last_session", DAY, "last session measured"),
+        Column("n_sessions", WHOLE, "sessions measured", "sessions", minimum=1),
         Column("n_forecasts", WHOLE, "forecasts measured", "rows", minimum=1),
     ),
     volatile=("model_version",),

@@ -226,6 +226,7 @@ def test_who_adds_to_rows_of_an_earlier_program_finds_a_new_column_missing(lake)
     lake.write(WHOLE_FIGURES, figures(h1=1.0))
     wider = widen(WHOLE_FIGURES, [Column("low", NUMBER, "its lower end", required=False)])
     assert lake.read_if_made(wider)["low"].isna().all()
+    assert lake.arrow(wider)["low"].null_count == 2
     needed = widen(WHOLE_FIGURES, [Column("low", NUMBER, "its lower end")])
     with pytest.raises(TableError, match=r"has no columns \['low'\]"):
         lake.read_if_made(needed)

@@ -144,6 +144,7 @@ class Contest:
             measured = {
                 "first_session": sessions[0],
                 "last_session": sessions[-1],
+                "n_sessions": len(self.window.sessions),
                 "n_forecasts": int(self.window.n_rows.sum()),
             }
             is_opponent = version == BASELINE_VERSION and model in OPPONENTS

@@ -48,7 +48,6 @@ import pandas as pd
 
 from asset_predict_dagster.dataset.splits import MIN_SESSIONS
 from asset_predict_dagster.errors import DatasetError
-from asset_predict_dagster.market.sessions import sessions_between
 
 Claim = Literal["skill", "no_skill", "impossible", "not_judged"]
 
@@ -114,9 +113,8 @@ def windows_within(
 
 
 def n_sessions(rows: pd.DataFrame) -> int:
-    """Sessions of B3's calendar from the first to the last measured."""
-    first, last = (pd.Timestamp(day).date() for day in _span(rows))
-    return len(sessions_between(first, last))
+    """Sessions measured, at the horizon that has the most of them."""
+    return int(rows["n_sessions"].max())
 
 
 def claim_of(

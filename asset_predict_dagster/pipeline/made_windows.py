@@ -27,6 +27,7 @@ from asset_predict_dagster.evaluation.review import Made, Market, review
 from asset_predict_dagster.evaluation.walk_forward import WalkForward
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.lake_log import Written, last_notes
+from asset_predict_dagster.lake_parts import has_its_form
 from asset_predict_dagster.pipeline.metadata import describe, picture
 from asset_predict_dagster.table_checks import broken_promises
 from asset_predict_dagster.tables import FORECASTS_OUT_OF_SAMPLE, WALK_FORWARD_SUMMARY
@@ -99,11 +100,13 @@ def evaluated(lake: Lake, windows: Sequence[str], seed: int, version: int) -> pd
 
 
 def is_summarised(lake: Lake) -> bool:
-    """Whether `walk_forward_summary` is of the forecasts as they are."""
+    """Whether `walk_forward_summary` is of the forecasts, and of its dictionary, as they are."""
     if not lake.exists(WALK_FORWARD_SUMMARY):
         return False
-    came_from = last_notes(lake.delta(WALK_FORWARD_SUMMARY.name)).came_from or {}
-    return came_from.get(FORECASTS_OUT_OF_SAMPLE.name) == lake.version(FORECASTS_OUT_OF_SAMPLE)
+    stored = lake.delta(WALK_FORWARD_SUMMARY.name)
+    of_version = (last_notes(stored).came_from or {}).get(FORECASTS_OUT_OF_SAMPLE.name)
+    is_current = of_version == lake.version(FORECASTS_OUT_OF_SAMPLE)
+    return is_current and has_its_form(stored, WALK_FORWARD_SUMMARY)
 
 
 def summarise(lake: Lake, seed: int) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_the_value_lies_in_its_interval(evaluation):
 
 def test_what_was_measured_is_named(evaluation):
     of_knows = row(evaluation, "knows", "rank_ic")
-    assert of_knows["n_forecasts"] == 120 * 12
+    assert (of_knows["n_sessions"], of_knows["n_forecasts"]) == (120, 120 * 12)
     assert of_knows["first_session"] == pd.Timestamp("2023-01-02")
     assert of_knows["last_session"] == pd.bdate_range("2023-01-02", periods=120)[-1]
 

@@ -1,8 +1,11 @@
 """Rows of `evaluation` made by hand: a modest model like those of the panel, figure by figure."""
 
+from datetime import date
 from typing import Any
 
 import pandas as pd
+
+from asset_predict_dagster.market.sessions import sessions_between
 
 MODEST: dict[str, dict[str, Any]] = {
     "rank_ic": {
@@ -49,6 +52,7 @@ def evaluated(
             "best_baseline": None,
             "first_session": pd.Timestamp(days[0]),
             "last_session": pd.Timestamp(days[1]),
+            "n_sessions": len(sessions_between(*(date.fromisoformat(day) for day in days))),
             "n_forecasts": 1000,
             **MODEST.get(metric, {}),
             **changes.get(metric, {}),

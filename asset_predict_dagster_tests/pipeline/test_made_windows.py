@@ -1,6 +1,7 @@
 """The summary is of all half-years that there are, whoever wrote them and when."""
 
 import multiprocessing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -83,6 +84,15 @@ def test_a_summary_is_of_the_forecasts_as_they_are_or_it_is_not(lake):
     summarise(lake, seed=1)
     assert is_summarised(lake)
     write(lake, "2018H1", "2018H2")
+    assert not is_summarised(lake)
+
+
+def test_a_summary_that_an_earlier_program_wrote_is_made_again(lake):
+    write(lake, "2018H1")
+    summarise(lake, seed=1)
+    without = replace(WALK_FORWARD_SUMMARY, columns=WALK_FORWARD_SUMMARY.columns[:-1])
+    version = {FORECASTS_OUT_OF_SAMPLE.name: lake.version(FORECASTS_OUT_OF_SAMPLE) or 0}
+    lake.write(without, lake.read(without), came_from=version)
     assert not is_summarised(lake)
 
 
