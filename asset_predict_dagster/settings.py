@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     renames: Path | None = Field(default=None, alias="ASSET_PREDICT_RENAMES")
     """CSV file of changed codes: old_ticker, new_ticker, first_session."""
 
+    ibovespa: Path | None = Field(default=None, alias="ASSET_PREDICT_IBOVESPA")
+    """CSV file of the index's closes (columns Date, Close); without it reports compare with equal
+    weight alone."""
+
     asset_classes: Names = Field(
         default=("common", "preferred", "unit", "real_estate_fund"),
         min_length=1,

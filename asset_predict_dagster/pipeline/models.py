@@ -68,9 +68,6 @@ def model_asset(model: str) -> dg.AssetsDefinition:
 
 MODEL_ASSETS = [model_asset(model) for model in MODEL_NAMES]
 
-# What evaluates them names them.
-random_forest_model, lstm_model = MODEL_ASSETS[:2]
-
 
 def _train(
     context: dg.AssetExecutionContext,

@@ -34,7 +34,7 @@ class Workplace:
     settings: Settings
     instance: dg.DagsterInstance
     models: Mapping[str, dict[str, Any]] = field(default_factory=lambda: SMALL)
-    _digests: dict[tuple[str, int | None], str] = field(default_factory=dict)
+    _digests: dict[tuple[str, int, bool], str] = field(default_factory=dict)
 
     @property
     def lake(self) -> Lake:
@@ -62,15 +62,20 @@ class Workplace:
             run_config={"ops": {name: config[name] for name in config.keys() & set(steps)}},
         )
 
-    def contents(self) -> dict[str, str]:
-        """Table name → digest of what it says; clock and version columns left out."""
-        lake, versions = self.lake, self.versions()
-        for name, version in versions.items() - self._digests.keys():
+    def contents(self, *, without_volatile: bool = True) -> dict[str, str]:
+        """Name of each table that was made → digest of what it says, without clock and version."""
+        lake, made = self.lake, {n: v for n, v in self.versions().items() if v is not None}
+        for name, version in made.items():
             # A version of a Delta table never changes: what it says is reckoned once.
+            if (name, version, without_volatile) in self._digests:
+                continue
             table = ASSET_TABLES[name]
-            content = lake.read(table, version=version)
-            self._digests[name, version] = content_digest(table, content, without=table.volatile)
-        return {name: self._digests[name, version] for name, version in versions.items()}
+            self._digests[name, version, without_volatile] = content_digest(
+                table,
+                lake.read(table, version=version),
+                without=table.volatile if without_volatile else (),
+            )
+        return {name: self._digests[name, made[name], without_volatile] for name in made}
 
     def versions(self) -> dict[str, int | None]:
         """Table name → Delta version: a table that nobody touched keeps its own."""

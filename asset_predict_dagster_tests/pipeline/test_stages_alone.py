@@ -20,6 +20,7 @@ STAGES = (
     "lstm_model",
     "forecasts_out_of_sample",
     "evaluation",
+    "evaluation_report",
     "champions",
     "predictions",
     "outcomes",
