@@ -48,6 +48,7 @@ import pandas as pd
 
 from asset_predict_dagster.dataset.splits import MIN_SESSIONS
 from asset_predict_dagster.errors import DatasetError
+from asset_predict_dagster.market.sessions import sessions_between
 
 Claim = Literal["skill", "no_skill", "impossible", "not_judged"]
 
@@ -113,8 +114,15 @@ def windows_within(
 
 
 def n_sessions(rows: pd.DataFrame) -> int:
-    """Sessions measured, at the horizon that has the most of them."""
-    return int(rows["n_sessions"].max())
+    """Sessions measured, at the horizon that has the most of them.
+
+    Of rows whose program did not count them: those of B3's calendar from the first to the last.
+    """
+    most = rows["n_sessions"].max()
+    if not pd.isna(most):
+        return int(most)
+    first, last = rows["first_session"].min(), rows["last_session"].max()
+    return len(sessions_between(pd.Timestamp(first).date(), pd.Timestamp(last).date()))
 
 
 def claim_of(
@@ -213,10 +221,6 @@ def is_worse_than_the_prior(log_loss: pd.Series) -> bool:
 
 def _of(evaluation: pd.DataFrame, model: str, version: str) -> pd.DataFrame:
     return evaluation[(evaluation["model"] == model) & (evaluation["model_version"] == version)]
-
-
-def _span(rows: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp]:
-    return rows["first_session"].min(), rows["last_session"].max()
 
 
 def _figure(rows: pd.DataFrame, metric: str, column: str = "value") -> float:

@@ -59,6 +59,11 @@ def test_where_the_log_loss_has_no_interval_its_value_decides(value, said):
     assert claim(log_loss={"value": value, "skill_high": NOBODY})[0] == said
 
 
+def test_of_rows_that_do_not_count_their_sessions_the_calendar_does():
+    uncounted = rows(days=("2024-01-02", "2024-01-05")).assign(n_sessions=NOBODY)
+    assert n_sessions(uncounted) == 4
+
+
 def test_an_order_that_is_surely_wrong_is_no_skill():
     wrong = {"value": -0.0315, "low": -0.048, "high": -0.016}
     assert claim(rank_ic=wrong, rank_ic_t={"value": -3.9})[0] == "no_skill"
