@@ -11,19 +11,20 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from asset_predict_dagster.cli_tables import plain_console, text_table
+from asset_predict_dagster.cli_backtest_text import (
+    headline_figures,
+    print_backtest,
+    trading_figures,
+)
+from asset_predict_dagster.cli_tables import plain_console
 from asset_predict_dagster.dataset.calendar_windows import HALF_YEAR, STEPS, day_asked
 from asset_predict_dagster.errors import SettingsError
 from asset_predict_dagster.settings import load_settings
 
 if TYPE_CHECKING:
-    from asset_predict_dagster.evaluation.report_input import ReportInput
     from asset_predict_dagster.runs import Ran
 
 app = typer.Typer()
-
-_METRICS = ("rank_ic", "log_loss", "accuracy", "directional_accuracy", "r2_price")
-_TRADING = ("net_annual_return", "sharpe_net", "max_drawdown", "turnover", "break_even_bps")
 
 
 def _step(months: int) -> int:
@@ -87,7 +88,7 @@ def backtest(
     if as_json:
         print(json.dumps(_document(ran), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        _print(plain_console(), ran)
+        print_backtest(plain_console(), ran)
 
 
 @contextmanager
@@ -123,94 +124,6 @@ class _Bar:
         self.bar.update(self.task, description="report written")
 
 
-def _print(console: Console, ran: "Ran") -> None:
-    told, report = ran.told, ran.told.report
-    n_windows = len(told.windows)
-    console.print()
-    console.print(
-        f"{told.windows[0]} to {told.windows[-1]}: {n_windows} window{'s' * (n_windows > 1)},"
-        f" {told.n_trained} trained now"
-    )
-    for verdict in report.verdicts:
-        console.print()
-        console.print(verdict.headline)
-        console.print(verdict.paragraph)
-    console.print()
-    console.print(_figures_table(report))
-    if report.backtests:
-        console.print()
-        console.print(_trading_table(report))
-    console.print()
-    console.print(f"The report: {told.path}", soft_wrap=True)
-    if not ran.is_kept:
-        console.print("DAGSTER_HOME is not set, so Dagster's UI does not know of this run")
-
-
-def _figures_table(report: "ReportInput"):
-    table = text_table(
-        "Out of sample, next session, beside the naive forecast and the best baseline",
-        left=("metric", "model"),
-        right=("value", "95 % interval", "naive", "best"),
-    )
-    for row in _figures(report).itertuples():
-        table.add_row(
-            row.metric,
-            row.model,
-            _number(row.value),
-            f"{_number(row.low)} to {_number(row.high)}",
-            _number(row.naive_value),
-            _number(row.best_value),
-        )
-    return table
-
-
-def _trading_table(report: "ReportInput"):
-    table = text_table(
-        "After costs, traded at the next session's average price",
-        left=("model", "strategy"),
-        right=("net a year", "Sharpe", "drawdown", "turnover", "even at bp"),
-    )
-    for (model, strategy), rows in _trading(report).groupby(["model", "strategy"], sort=False):
-        said = rows.set_index("metric")["value"]
-        table.add_row(
-            str(model),
-            str(strategy).replace("_", " "),
-            f"{said['net_annual_return']:+.1%}",
-            f"{said['sharpe_net']:.2f}",
-            f"{said['max_drawdown']:.0%}",
-            f"{said['turnover']:.0%}",
-            f"{said['break_even_bps']:.1f}",
-        )
-    return table
-
-
-def _figures(report: "ReportInput") -> pd.DataFrame:
-    """The models' figures to look at first, in the order of the metrics."""
-    models = [model for model, _ in report.models]
-    rows = report.judged
-    rows = rows[rows["metric"].isin(_METRICS) & rows["model"].isin(models) & (rows["horizon"] == 1)]
-    order = {name: place for place, name in enumerate((*_METRICS, *models))}
-    return rows.sort_values(["metric", "model"], key=lambda names: names.map(order))
-
-
-def _trading(report: "ReportInput") -> pd.DataFrame:
-    """Columns: model, model_version, strategy, metric, value, low, high."""
-    return pd.concat(
-        [
-            run.figures()
-            .query("metric in @_TRADING")
-            .assign(model=model, model_version=version, strategy=run.strategy.name)
-            for (model, version), runs in report.backtests.items()
-            for run in runs
-        ],
-        ignore_index=True,
-    )
-
-
-def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.4f}"
-
-
 def _document(ran: "Ran") -> dict[str, Any]:
     report = ran.told.report
     return {
@@ -227,8 +140,8 @@ def _document(ran: "Ran") -> dict[str, Any]:
             }
             for verdict in report.verdicts
         ],
-        "figures": _records(_figures(report)),
-        "trading": _records(_trading(report)) if report.backtests else [],
+        "figures": _records(headline_figures(report)),
+        "trading": _records(trading_figures(report)) if report.backtests else [],
         "report": ran.told.path,
         "run_id": ran.run_id if ran.is_kept else None,
     }

@@ -4,6 +4,7 @@ No asset: its windows can be of other lengths than the partitions. Where they ar
 are the same rows as `walk_forward_forecasts` makes, and Dagster is told so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,12 +132,18 @@ def backtested_windows(
         f"Backtest, {windows[0]} to {windows[-1]}",
         market,
         made_at,
-        reports.place(f"backtest_{windows[0]}_{windows[-1]}.html"),
+        reports.place(_file_name(windows, asked["cost_bps"])),
         costs,
     )
     context.log.info(f"the report is {path}")
     context.add_output_metadata(told_by(report, path) | {"n_trained": n_trained})
     progress.finish(Told(report, str(path), tuple(windows), n_trained))
+
+
+def _file_name(windows: Sequence[str], cost_bps: float | None) -> str:
+    """A report at other costs does not take the place of the one at computed costs."""
+    costs = "" if cost_bps is None else f"_{cost_bps:g}bp"
+    return f"backtest_{windows[0]}_{windows[-1]}{costs}.html"
 
 
 def windows_asked(walk: WalkForward, start: str | None, end: str | None, step: int) -> list[str]:

@@ -134,8 +134,8 @@ def evaluation(context: dg.AssetExecutionContext, lake: LakeTables, models: Mode
     from asset_predict_dagster.evaluation.plots import skill_picture
 
     opened = lake.open()
-    challengers = models.registry.challengers(MODEL_NAMES)
     rows = opened.read(FORECASTS_OUT_OF_SAMPLE, where={"window": [HOLDOUT]})
+    challengers = models.registry.challengers(MODEL_NAMES)
     judged = _judged(rows, challengers)
     fresh = evaluate(judged, models.seed)
     metadata = {

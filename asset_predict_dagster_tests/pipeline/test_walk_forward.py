@@ -182,9 +182,12 @@ def test_the_same_again_trains_nothing_and_says_the_verdict_in_80_columns(place,
     lines = out.splitlines()
     assert all(len(line) <= 80 for line in lines if "report" not in line)
     said = " ".join(out.split())
+    assert "In the same sessions: equal weight of the universe, at no cost " in said
     assert "rank_ic" in said and "long only" in said and "…" not in said
     (report,) = [line for line in lines if line.startswith("The report: ")]
-    assert "500" in Path(report.removeprefix("The report: ")).read_text()
+    path = Path(report.removeprefix("The report: "))
+    assert path.name == "backtest_2020H1_2020H2_500bp.html"
+    assert "500" in path.read_text()
 
 
 def test_without_an_instance_the_run_is_not_kept_and_that_is_said(place, typed, shell):
