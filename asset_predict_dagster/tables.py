@@ -47,7 +47,7 @@ class Table:
 
     `volatile` names the columns that hold clock readings or model versions: two runs over the
     same data may differ there and nowhere else. Of an `append_only` table the first write of a
-    key wins and no row is ever changed; every other table is replaced whole.
+    key wins and no row is ever changed; every other table is replaced whole, or by its parts.
     """
 
     name: str
