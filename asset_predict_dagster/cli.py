@@ -7,7 +7,13 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from asset_predict_dagster import __version__, cli_leaks, cli_monitor, cli_versions
+from asset_predict_dagster import (
+    __version__,
+    cli_backtest,
+    cli_leaks,
+    cli_monitor,
+    cli_versions,
+)
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError
@@ -25,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Brazilian stocks from B3's files to tomorrow's predictions.",
 )
+app.add_typer(cli_backtest.app)
 app.add_typer(cli_leaks.app)
 app.add_typer(cli_monitor.app)
 app.add_typer(cli_versions.app)

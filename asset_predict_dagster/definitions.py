@@ -14,6 +14,7 @@ from asset_predict_dagster.pipeline import (
     quotes,
     raw,
     registry,
+    reports,
     tuning,
     warehouse,
 )
@@ -26,12 +27,18 @@ from asset_predict_dagster.pipeline.resources import (
     LakeTables,
     Models,
     Papers,
+    Progress,
+    Reports,
     Thresholds,
     market_source,
 )
 from asset_predict_dagster.pipeline.schedules import daily_prediction_schedule
 from asset_predict_dagster.pipeline.sensors import retrain_stale_models
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
+from asset_predict_dagster.pipeline.walk_forward import (
+    no_session_counts_twice,
+    walk_forward_assets,
+)
 from asset_predict_dagster.settings import Settings, load_settings
 
 STAGES = (
@@ -42,6 +49,7 @@ STAGES = (
     dataset,
     models,
     evaluation,
+    reports,
     registry,
     predictions,
     monitoring,
@@ -58,11 +66,19 @@ def _with_dictionary(spec: dg.AssetSpec) -> dg.AssetSpec:
     return spec.merge_attributes(metadata={"dagster/column_schema": column_schema(table)})
 
 
-def build_definitions(settings: Settings) -> dg.Definitions:
-    """The code location for one environment; another environment is another `Settings`."""
+def build_definitions(settings: Settings, progress: Progress | None = None) -> dg.Definitions:
+    """The code location for one environment; another environment is another `Settings`.
+
+    `progress` is told how far a backtest is; None: nobody looks.
+    """
+    clock = Clock(as_of=str(settings.as_of or ""))
+    assets = [
+        *dg.load_assets_from_modules(list(STAGES)),
+        *walk_forward_assets(settings.as_of or clock.now().date()),
+    ]
     return dg.Definitions(
-        assets=dg.map_asset_specs(_with_dictionary, dg.load_assets_from_modules(list(STAGES))),
-        asset_checks=CHECKS,
+        assets=dg.map_asset_specs(_with_dictionary, assets),
+        asset_checks=[*CHECKS, no_session_counts_twice],
         jobs=JOBS,
         schedules=[daily_prediction_schedule(settings.daily_task_hour)],
         sensors=[retrain_stale_models],
@@ -72,7 +88,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         resources={
             "io_manager": LakeIOManager(root=settings.lake_root),
             "lake": LakeTables(root=settings.lake_root),
-            "clock": Clock(as_of=str(settings.as_of or "")),
+            "clock": clock,
             "market": market_source(settings),
             "papers": Papers(
                 asset_classes=list(settings.asset_classes), renames=str(settings.renames or "")
@@ -96,6 +112,14 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 seed=settings.seed,
                 stale_after_days=settings.model_stale_after_days,
             ),
+            "reports": Reports(
+                folder=str(settings.data / "reports"),
+                ibovespa=str(settings.ibovespa or ""),
+                planted_strength=(
+                    settings.signal_strength if settings.source == "simulated" else None
+                ),
+            ),
+            "progress": progress or Progress(),
             "duckdb": DuckDBResource(database=":memory:"),
             "warehouse_file": warehouse.WarehouseFile(path=str(settings.warehouse)),
         },

@@ -16,6 +16,11 @@
 A message says where, what was expected, what was found, and what to do.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class AssetPredictError(Exception):
     """Something this project understands went wrong; the message says what to do."""
@@ -63,3 +68,23 @@ class RegistryError(AssetPredictError):
 
 class NoChampionError(RegistryError):
     """A forecast was asked for before any model was promoted."""
+
+
+def in_words(refused: "ValidationError") -> str:
+    """Each setting that pydantic refused in half a sentence: its name, what was found, the rule.
+
+    >>> from pydantic import TypeAdapter, ValidationError
+    >>> try:
+    ...     TypeAdapter(dict[str, int]).validate_python({"epochs": "many"})
+    ... except ValidationError as refused:
+    ...     in_words(refused)
+    "epochs='many': input should be a valid integer, unable to parse string as an integer"
+    """
+    said = []
+    for problem in refused.errors():
+        name = ".".join(str(part) for part in problem["loc"])
+        rule = problem["msg"].removeprefix("Value error, ")
+        if name:
+            rule = f"{name}={problem['input']!r}: {rule[0].lower()}{rule[1:]}"
+        said.append(rule)
+    return "; ".join(said)

@@ -1,122 +1,69 @@
-"""The lake: table name → Delta table. The only file that knows where tables live.
+"""The lake: table name → Delta table.
 
 A write replaces the whole table in one atomic commit, and only if its content changed: a
 version number therefore means a change. `insert_new` adds rows whose key is not there yet and
-never touches the others; `replace_sessions` swaps or drops the records of some sessions.
+never touches the others; `replace_sessions` swaps or drops the records of some sessions;
+`replace_parts` swaps the parts of a table that several runs write side by side.
 
 Each takes `came_from`, the versions of the tables that the rows were computed from, and records
 it with the version it makes. A write that changes nothing makes no version: the one that stays
 keeps the sources it was first computed from, and would come out the same from the later ones.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError
 
-from asset_predict_dagster.errors import MissingTableError, TableError
+from asset_predict_dagster.errors import TableError
 from asset_predict_dagster.lake_commits import as_the_only_writer, commit, insert
 from asset_predict_dagster.lake_log import Notes, Written, last_notes, written
+from asset_predict_dagster.lake_parts import (
+    column_of_parts,
+    has_its_form,
+    in_its_form,
+    noted_parts,
+    notes_on,
+    parts_of,
+    predicate,
+    rows_of,
+    rows_of_others,
+)
+from asset_predict_dagster.lake_reading import LakeReader
 from asset_predict_dagster.table_content import (
     digest_of,
     refuse_unsound_keys,
     rows_not_in,
-    sorted_by_key,
     to_arrow,
     to_arrow_key,
     to_pandas,
 )
 from asset_predict_dagster.tables import Table
 
-_INSERT_ATTEMPTS = 10
+_ATTEMPTS = 10
+"""Commits lost to other writers before one gives up: each loss means that another one got on."""
 
 
-class Lake:
-    """The Delta tables under one root, a local folder or an object-store URI.
-
-    `on_read` is told the name and version of every table whose rows are read.
-    """
-
-    def __init__(self, root: str | Path, on_read: Callable[[str, int], None] | None = None):
-        self.root = str(root).rstrip("/")
-        self._on_read = on_read
-        if "://" not in self.root and set("[]%") & set(self.root):
-            # delta-rs takes a path for an address, and these for its punctuation.
-            raise TableError(
-                f"the lake cannot be in {self.root}: a folder whose name has '[', ']' or '%';"
-                " choose another ASSET_PREDICT_LAKE or ASSET_PREDICT_DATA"
-            )
-
-    def exists(self, table: Table) -> bool:
-        """Whether the table has been made."""
-        return DeltaTable.is_deltatable(self._uri(table.name))
-
-    def version(self, table: Table) -> int | None:
-        """The current version; None if the table has not been made."""
-        return self.delta(table.name).version() if self.exists(table) else None
-
-    def read(
-        self, table: Table, columns: Sequence[str] | None = None, version: int | None = None
-    ) -> pd.DataFrame:
-        """The table, or some of its columns, sorted by its key.
-
-        Days come back as datetime64[us] at midnight, missing numbers as NaN, missing texts as
-        missing. An earlier `version` may be asked for.
-
-        Raises
-        ------
-        MissingTableError
-            If the stage that makes it has not run yet.
-        TableError
-            If the stored table lacks one of the columns, never had that version, or has it no
-            longer.
-        """
-        wanted = list(columns or table.column_names)
-        keyed = list(dict.fromkeys([*wanted, *table.key]))
-        stored = sorted_by_key(self._stored(table, keyed, version), table)
-        return to_pandas(stored.select(wanted))
-
-    def read_if_made(self, table: Table) -> pd.DataFrame | None:
-        """The table, or None before the stage that makes it has run."""
-        return self.read(table) if self.exists(table) else None
-
-    def arrow(self, table: Table) -> pa.Table:
-        """The current table as Arrow, with the dictionary's types, sorted by its key."""
-        stored = self._stored(table, table.column_names)
-        return sorted_by_key(stored, table).cast(table.schema)
-
-    def delta(self, name: str, version: int | None = None) -> DeltaTable:
-        """The Delta table of that name itself, for what looks at versions and files.
-
-        Raises
-        ------
-        MissingTableError
-            If there is none.
-        TableError
-            If it cannot be opened, or its log does not know that version.
-        """
-        try:
-            return DeltaTable(self._uri(name), version=version)
-        except TableNotFoundError as error:
-            if DeltaTable.is_deltatable(self._uri(name)):
-                raise self._no_version(name, version, error) from error
-            raise MissingTableError(
-                f"table '{name}' has not been made yet in {self.root};"
-                f" materialise the asset '{name}', or run the job complete_pipeline"
-            ) from None
-        except DeltaError as error:
-            raise self._no_version(name, version, error) from error
+class Lake(LakeReader):
+    """The tables under one root, to read and to write."""
 
     def write(
-        self, table: Table, frame: pd.DataFrame, came_from: Mapping[str, int] | None = None
+        self,
+        table: Table,
+        frame: pd.DataFrame,
+        came_from: Mapping[str, int] | None = None,
+        *,
+        over_others: bool = False,
     ) -> Written:
         """Replace the table by `frame` in one commit, unless it says the same already.
+
+        A commit that loses against another writer's is refused; `over_others`, it is made again,
+        and the last one stands.
 
         Raises
         ------
@@ -125,16 +72,16 @@ class Lake:
         """
         content = to_arrow(table, frame)
         digest = digest_of(content)
-        if self.exists(table) and last_notes(self.delta(table.name)).digest == digest:
-            return self._written(table, changed=False)
-        with as_the_only_writer(table):
-            self._commit(
-                table,
-                content,
-                Notes(digest, came_from),
-                mode="overwrite",
-                schema_mode="overwrite",
-            )
+        if over_others and not self.exists(table):
+            self._make(table, content, Notes())
+        for attempt in range(_ATTEMPTS):
+            stored = self.delta(table.name) if self.exists(table) else None
+            if stored is not None and last_notes(stored).digest == digest:
+                return self._written(table, changed=False)
+            is_last = not over_others or attempt == _ATTEMPTS - 1
+            with as_the_only_writer(table) if is_last else suppress(CommitFailedError):
+                self._overwrite(table, content, Notes(digest, came_from), stored)
+                break
         return self._written(table, changed=True)
 
     def insert_new(
@@ -156,13 +103,11 @@ class Lake:
         notes = Notes(came_from=came_from)
         before = self.version(table)
         if before is None:
-            # Another writer may create it at this moment, and then it is there.
-            with suppress(CommitFailedError):
-                self._commit(table, content.slice(0, 0), notes, mode="ignore")
+            self._make(table, content, notes)
         if content.num_rows == 0:
             return self._written(table, changed=before is None)
         days = _days(content) if "session" in table.key else None
-        for attempt in range(_INSERT_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             # A day of rows is compared with the rows of its own sessions, not with years of them.
             known = to_pandas(self._stored(table, table.key, days=days))
             fresh = rows_not_in(content, to_arrow_key(table, known), table)
@@ -172,7 +117,7 @@ class Lake:
                 insert(self.delta(table.name), self._uri(table.name), table, fresh, notes, days)
                 break
             except CommitFailedError:
-                if attempt == _INSERT_ATTEMPTS - 1:
+                if attempt == _ATTEMPTS - 1:
                     raise
         return self._written(table, changed=self.version(table) != before)
 
@@ -194,7 +139,7 @@ class Lake:
         is_new = not self.exists(table)
         with as_the_only_writer(table):
             if is_new:
-                self._commit(table, content, notes, mode="overwrite")
+                self._overwrite(table, content, notes, None)
             elif days:
                 years = sorted({day.year for day in days})
                 predicate = (
@@ -205,48 +150,91 @@ class Lake:
                 self._commit(table, content, notes, mode="overwrite", predicate=predicate)
         return self._written(table, changed=is_new or bool(days))
 
-    def _uri(self, name: str) -> str:
-        return f"{self.root}/{name}"
-
-    def _no_version(self, name: str, version: int | None, error: Exception) -> TableError:
-        if version is None:
-            return TableError(f"table '{name}' cannot be opened in {self.root}: {error}")
-        return TableError(
-            f"version {version} of table '{name}' cannot be opened in {self.root}: it never was, or"
-            f" has been cleaned up; `asset-predict versions {name}` lists those there are"
-        )
-
-    def _stored(
+    def replace_parts(
         self,
         table: Table,
-        columns: Sequence[str],
-        version: int | None = None,
-        days: tuple[date, date] | None = None,
-    ) -> pa.Table:
-        """Rows as they are stored, those of the sessions from the first to the last of `days`."""
-        stored = self.delta(table.name, version)
-        names = {field.name for field in stored.schema().fields}
-        lacking = [name for name in columns if name not in names]
-        if lacking:
-            raise TableError(
-                f"table '{table.name}' in {self.root} has no columns {lacking}; if `tables.py`"
-                f" lists them, materialise the asset '{table.name}' again"
-            )
-        try:
-            within = [("session", ">=", days[0]), ("session", "<=", days[1])] if days else None
-            content = stored.to_pyarrow_table(columns=list(columns), filters=within)
-        except FileNotFoundError:
-            raise TableError(
-                f"version {stored.version()} of table '{table.name}' can no longer be read in"
-                f" {self.root}: its files were cleaned up; choose a version that `list_versions`"
-                " calls readable"
-            ) from None
-        if self._on_read is not None:
-            self._on_read(table.name, stored.version())
-        return content
+        frame: pd.DataFrame,
+        column: str = "window",
+        came_from: Mapping[str, int] | None = None,
+        recipe: str | None = None,
+    ) -> Written:
+        """Swap the parts that `frame` has rows of, in one commit; the other parts stay.
 
-    def _commit(self, table: Table, content: pa.Table, notes: Notes, **options) -> None:
-        commit(self._uri(table.name), table, content, notes, **options)
+        The table must be partitioned by `column`, and that belong to its key. Parts that say the
+        same already are left alone. Safe beside other writers: different parts go side by side,
+        of the same part the last write stands. What was stored in another form, without its
+        partitions or a column, is carried over whole by the first write.
+
+        Parameters
+        ----------
+        recipe
+            What the rows were made by, as a short text, and noted with them: `parts` tells it. A
+            part with the same rows and another recipe is written again.
+
+        Raises
+        ------
+        TableError
+            As `write` does, and if the table has no such parts or a row belongs to none.
+        """
+        if column != (of_table := column_of_parts(table)):
+            raise TableError(
+                f"table '{table.name}' is replaced by the parts of '{of_table}', not of '{column}'"
+            )
+        content = to_arrow(table, frame)
+        said = parts_of(table, content, column, recipe)
+        is_new = not self.exists(table)
+        if is_new:
+            self._make(table, content, notes_on({}, came_from))
+        for attempt in range(_ATTEMPTS):
+            stored = self.delta(table.name)
+            known = noted_parts(stored)
+            changed = {name: part for name, part in said.items() if known.get(name) != part}
+            if not changed:
+                return self._written(table, changed=is_new)
+            is_last = attempt == _ATTEMPTS - 1
+            with as_the_only_writer(table) if is_last else suppress(CommitFailedError):
+                if has_its_form(stored, table):
+                    self._commit(
+                        table,
+                        rows_of(content, column, changed),
+                        notes_on(changed, came_from),
+                        stored,
+                        mode="overwrite",
+                        predicate=predicate(column, changed),
+                    )
+                else:
+                    others = rows_of_others(in_its_form(stored, table), column, said)
+                    kept = parts_of(table, others, column, None)
+                    whole = pa.concat_tables([others, content])
+                    self._overwrite(table, whole, notes_on(kept | said, came_from), stored)
+                break
+        return self._written(table, changed=True)
+
+    def _make(self, table: Table, content: pa.Table, notes: Notes) -> None:
+        """Make the table, without rows; another writer may do so at this moment, and then it is."""
+        with suppress(CommitFailedError):
+            self._commit(table, content.slice(0, 0), notes, mode="ignore")
+
+    def _overwrite(
+        self, table: Table, content: pa.Table, notes: Notes, stored: DeltaTable | None
+    ) -> None:
+        """Replace all that is `stored`; None: the table is not there yet."""
+        how = {"schema_mode": "overwrite"}
+        # Two writers have met where both remove a file. Of an empty table there is none to remove,
+        # and only what is replaced by a condition is looked at again.
+        if stored is not None and has_its_form(stored, table) and not stored.file_uris():
+            how = {"predicate": "true"}
+        self._commit(table, content, notes, stored, mode="overwrite", **how)
+
+    def _commit(
+        self,
+        table: Table,
+        content: pa.Table,
+        notes: Notes,
+        onto: DeltaTable | None = None,
+        **options,
+    ) -> None:
+        commit(self._uri(table.name), table, content, notes, onto, **options)
 
     def _written(self, table: Table, *, changed: bool) -> Written:
         return written(self.delta(table.name), changed=changed)

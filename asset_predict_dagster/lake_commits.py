@@ -14,8 +14,18 @@ from asset_predict_dagster.lake_log import KEEP_LOG, TABLE_PROPERTIES, Notes
 from asset_predict_dagster.tables import Table
 
 
-def commit(uri: str, table: Table, content: pa.Table, notes: Notes, **options) -> None:
+def commit(
+    uri: str,
+    table: Table,
+    content: pa.Table,
+    notes: Notes,
+    onto: DeltaTable | None = None,
+    **options,
+) -> None:
     """Write `content` to the table at `uri`; `options` as `write_deltalake` has them.
+
+    `onto` is the version that the rows were computed from: a commit since then that touched what
+    this one replaces is a conflict. Without, it is the one that is current when writing begins.
 
     Raises
     ------
@@ -26,7 +36,7 @@ def commit(uri: str, table: Table, content: pa.Table, notes: Notes, **options) -
     """
     with _writing(uri, table):
         write_deltalake(
-            uri,
+            onto or uri,
             content,
             partition_by=list(table.partition_by) or None,
             configuration=TABLE_PROPERTIES,

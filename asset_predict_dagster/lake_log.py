@@ -1,7 +1,8 @@
 """What a Delta table's log says of each version: when, out of what, and in which files.
 
-A commit carries two notes of ours beside Delta's own: a digest of the content, where the table
-is written whole, and the versions of the tables it was computed from. The log is never expired:
+A commit carries notes of ours beside Delta's own: a digest of the content, where the table is
+written whole, or of each part that it wrote, where it is written by parts (`lake_parts.py`), and
+the versions of the tables that the rows were computed from. The log is never expired:
 delta-rs would drop what is older than 30 days, and with it the versions that models refer to.
 """
 
@@ -18,7 +19,7 @@ import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
 from deltalake.fs import DeltaStorageHandler
 
-_DIGEST, _CAME_FROM = "content_digest", "came_from"
+_DIGEST, _CAME_FROM, _PARTS = "content_digest", "came_from", "parts"
 _LOG = "_delta_log"
 _COMMIT_FILE = re.compile(rf"{_LOG}/(\d{{20}})\.json")
 
@@ -48,10 +49,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Notes:
-    """Our notes on a commit; None where it has none."""
+    """Our notes on a commit; None where it has none.
+
+    `parts` has the digest of each part that it wrote, and the recipe that the part was made by.
+    """
 
     digest: str | None = None
     came_from: Mapping[str, int] | None = None
+    parts: Mapping[str, tuple[str, str | None]] | None = None
 
     def as_properties(self) -> CommitProperties:
         """As Delta takes them."""
@@ -60,6 +65,8 @@ class Notes:
             notes[_DIGEST] = self.digest
         if self.came_from is not None:
             notes[_CAME_FROM] = dict(self.came_from)
+        if self.parts is not None:
+            notes[_PARTS] = {name: list(part) for name, part in self.parts.items()}
         return CommitProperties(custom_metadata=notes)
 
 
@@ -118,6 +125,12 @@ def last_notes(stored: DeltaTable) -> Notes:
     return _notes(stored.history(1)[0])
 
 
+def notes_of_commits(stored: DeltaTable) -> Iterator[tuple[str, Notes]]:
+    """Delta's word for what each commit did, and our notes on it, the latest first."""
+    for info in stored.history():
+        yield info.get("operation", ""), _notes(info)
+
+
 def written(stored: DeltaTable, *, changed: bool) -> Written:
     """What to say of a write, looking at the table after it."""
     files = pa.table(stored.get_add_actions(flatten=True))
@@ -163,7 +176,12 @@ def _selector(folder: str) -> pyarrow.fs.FileSelector:
 
 def _notes(info: Mapping[str, Any]) -> Notes:
     # A digest of nothing is how tables written session by session used to say that they have none.
-    return Notes(info.get(_DIGEST) or None, info.get(_CAME_FROM))
+    parts = info.get(_PARTS)
+    return Notes(
+        info.get(_DIGEST) or None,
+        info.get(_CAME_FROM),
+        None if parts is None else {name: (part[0], part[1]) for name, part in parts.items()},
+    )
 
 
 def _active_files(stored: DeltaTable) -> dict[str, DataFile]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from asset_predict_dagster.errors import SettingsError
+from asset_predict_dagster.errors import SettingsError, in_words
 from asset_predict_dagster.tables import ASSET_CLASSES
 
 Source = Literal["simulated", "cotahist", "yahoo", "duckdb"]
@@ -61,6 +61,10 @@ class Settings(BaseSettings):
 
     renames: Path | None = Field(default=None, alias="ASSET_PREDICT_RENAMES")
     """CSV file of changed codes: old_ticker, new_ticker, first_session."""
+
+    ibovespa: Path | None = Field(default=None, alias="ASSET_PREDICT_IBOVESPA")
+    """CSV file of the index's closes (columns Date, Close); without it reports compare with equal
+    weight alone."""
 
     asset_classes: Names = Field(
         default=("common", "preferred", "unit", "real_estate_fund"),
@@ -209,12 +213,4 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
-        raise SettingsError("; ".join(_sentence(problem) for problem in error.errors())) from None
-
-
-def _sentence(problem) -> str:
-    name = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
-    if not name:
-        return message
-    return f"{name}={problem['input']!r}: {message[0].lower()}{message[1:]}"
+        raise SettingsError(in_words(error)) from None

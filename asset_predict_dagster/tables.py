@@ -47,7 +47,7 @@ class Table:
 
     `volatile` names the columns that hold clock readings or model versions: two runs over the
     same data may differ there and nowhere else. Of an `append_only` table the first write of a
-    key wins and no row is ever changed; every other table is replaced whole.
+    key wins and no row is ever changed; every other table is replaced whole, or by its parts.
     """
 
     name: str
@@ -101,6 +101,10 @@ MODEL_VERSION = Column(
     TEXT,
     "version in the registry; `baseline` for a baseline, `3+4` for the average of random_forest 3"
     " and lstm 4",
+)
+MEASURED_VERSION = replace(
+    MODEL_VERSION,
+    meaning=MODEL_VERSION.meaning + "; `walk-forward` for a model trained anew for each window",
 )
 
 RAW_QUOTES = Table(
@@ -552,12 +556,17 @@ FORECASTS_OUT_OF_SAMPLE = Table(
     " `naive`, of every fifth one, counted from the first",
     ("window", "model", "model_version", "horizon", "ticker", "session"),
     (
-        Column("window", TEXT, "`holdout`, or the walk-forward partition"),
+        Column(
+            "window",
+            TEXT,
+            "`holdout`, the window of a scoped experiment, or the test window of a walk-forward:"
+            " `2018H1`, `2018Q1` or `2018`",
+        ),
         SESSION,
         Column("target_session", DAY, "session that the forecast is about"),
         TICKER,
         MODEL,
-        MODEL_VERSION,
+        MEASURED_VERSION,
         Column("horizon", SMALL, "sessions ahead", "sessions", minimum=1, maximum=30),
         Column("score", NUMBER, "orders tickers within a session, higher is better"),
         Column("expected_return", NUMBER, "forecast of realised_return", "fraction"),
@@ -593,6 +602,7 @@ FORECASTS_OUT_OF_SAMPLE = Table(
             ),
         ),
     ),
+    partition_by=("window",),
     volatile=("model_version",),
 )
 
@@ -602,8 +612,13 @@ EVALUATION = Table(
     ("model", "model_version", "window", "horizon", "metric"),
     (
         MODEL,
-        MODEL_VERSION,
-        Column("window", TEXT, "sessions it was measured on, named in `forecasts_out_of_sample`"),
+        MEASURED_VERSION,
+        Column(
+            "window",
+            TEXT,
+            "sessions it was measured on, named in `forecasts_out_of_sample`; `walk_forward`: those"
+            " of all test windows of the walk-forward together",
+        ),
         Column("horizon", SMALL, "sessions ahead", "sessions", minimum=1, maximum=30),
         Column("metric", TEXT, "name of the metric; formulas in evaluation/metrics.py"),
         Column("value", NUMBER, "the metric; missing where it has no meaning", required=False),
@@ -616,11 +631,51 @@ EVALUATION = Table(
             required=False,
         ),
         Column("naive_name", TEXT, "which naive forecast stands beside it"),
+        Column(
+            "best_baseline",
+            TEXT,
+            "who of naive, prior, majority, always_up, momentum and reversal is best at the metric"
+            " on these rows; missing for themselves, where none has the metric, and where skill is"
+            " not asked",
+            required=False,
+        ),
+        Column("best_value", NUMBER, "what it reaches on the same rows", required=False),
+        Column(
+            "skill",
+            NUMBER,
+            "above 0 is better than best_baseline: 1 - value / best_value where less is better,"
+            " value - best_value where more is; missing where it is not asked (coverage, width, t,"
+            " calibration)",
+            required=False,
+        ),
+        Column("skill_low", NUMBER, "lower end of its paired 95 % interval", required=False),
+        Column("skill_high", NUMBER, "upper end of its paired 95 % interval", required=False),
+        _share(
+            "p_value",
+            "two-sided, of Diebold and Mariano's test that the model and best_baseline are alike on"
+            " the mean session; missing where the metric is no mean over sessions",
+            required=False,
+        ),
         Column("first_session", DAY, "first session measured"),
         Column("last_session", DAY, "last session measured"),
+        Column(
+            "n_sessions",
+            WHOLE,
+            "sessions measured; missing in rows of an earlier program",
+            "sessions",
+            required=False,
+            minimum=1,
+        ),
         Column("n_forecasts", WHOLE, "forecasts measured", "rows", minimum=1),
     ),
     volatile=("model_version",),
+)
+
+WALK_FORWARD_SUMMARY = replace(
+    EVALUATION,
+    name="walk_forward_summary",
+    row="one metric of one model in one test window of the walk-forward, or, as window"
+    " `walk_forward`, in all of them together, beside the naive forecast's",
 )
 
 CHAMPIONS = Table(
@@ -831,6 +886,7 @@ TABLES: dict[str, Table] = {
         SCALINGS,
         FORECASTS_OUT_OF_SAMPLE,
         EVALUATION,
+        WALK_FORWARD_SUMMARY,
         CHAMPIONS,
         PREDICTIONS,
         OUTCOMES,

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.lake_parts import part_column
 from asset_predict_dagster.market.adjustment import BACK_ADJUSTED
 from asset_predict_dagster.tables import QUOTES, Table
 
@@ -50,15 +51,22 @@ def publish(
 
 def _copy(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> int:
     name = f"published.main.{table.name}"
-    content = lake.arrow(table)
-    connection.register("content", content)
-    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM content")
-    connection.unregister("content")
+    n_rows = 0
+    # Of a table of parts one is in memory at a time: together they can be more than it holds.
+    column = part_column(table)
+    parts = [{column: [part]} for part in lake.parts(table)] if column else []
+    for place, where in enumerate(parts or [None]):
+        content = lake.arrow(table, where=where)
+        n_rows += content.num_rows
+        connection.register("content", content)
+        verb = f"INSERT INTO {name}" if place else f"CREATE TABLE {name} AS"
+        connection.execute(f"{verb} SELECT * FROM content")
+        connection.unregister("content")
     connection.execute(f"COMMENT ON TABLE {name} IS '{_quoted(table.row)}'")
     for column in table.columns:
         meaning = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
         connection.execute(f"COMMENT ON COLUMN {name}.\"{column.name}\" IS '{_quoted(meaning)}'")
-    return content.num_rows
+    return n_rows
 
 
 def _add_back_adjusted_view(connection: duckdb.DuckDBPyConnection) -> None:

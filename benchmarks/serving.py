@@ -66,14 +66,19 @@ def _beside_native(name: str, learner: Learner, samples: Samples) -> str:
 
     ours = _microseconds(lambda at: bundle.forecast(samples, rows[at : at + 1]))
     path = _microseconds(lambda at: bundle.forecast(samples, rows[at : at + 1], 30))
+    gaps = ""
+    if learner.lookback > 1:
+        with_gap = rows[np.isnan(ready).all(axis=2).any(axis=1)]
+        of_gaps = _microseconds(lambda at: bundle.forecast(samples, with_gap[at : at + 1]))
+        gaps = f"; p50 {of_gaps[0]:.0f} where the ticker missed a session of the window"
     native = _microseconds(lambda at: trained.native_forecast(ready[at : at + 1]), ONES // 10)
     many, many_native = cpu_seconds(
         lambda: bundle.forecast(samples, rows), lambda: trained.native_forecast(ready)
     )
     return (
         f"  {name}: one row p50 {ours[0]:.0f} µs, p99 {ours[1]:.0f} (30 sessions ahead p50"
-        f" {path[0]:.0f}); natively p50 {native[0]:,.0f}: {native[0] / ours[0]:.0f} times as long."
-        f" {MANY / many:,.0f} rows a CPU second; natively {MANY / many_native:,.0f}"
+        f" {path[0]:.0f}{gaps}); natively p50 {native[0]:,.0f}: {native[0] / ours[0]:.0f} times as"
+        f" long. {MANY / many:,.0f} rows a CPU second; natively {MANY / many_native:,.0f}"
     )
 
 

@@ -35,6 +35,10 @@ def peak_megabytes_of_process(code: str) -> float:
     """Most memory (RSS, 10^6 bytes) that a fresh interpreter running `code` ever had; Linux."""
     # getrusage would not do: a child's begins with what its parent had when it was started.
     peak = "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"
-    command = [sys.executable, "-c", f"{code}\n{peak}"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return int(said) * 1024 / 1e6
+    return int(said_of_process(f"{code}\n{peak}")) * 1024 / 1e6
+
+
+def said_of_process(code: str) -> str:
+    """What a fresh interpreter prints that runs `code`."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -1,13 +1,15 @@
 """Which features each model is given: the catalogue offers more than a model gains from.
 
 Chosen on the panel's test years 2014 to 2017 and on simulated markets that no figure of ours is
-measured on; `docs/LOG.md` has every candidate with its result. Both sets hold the place of a
-ticker among the others (ranks, which order returns), the mood of the market, and the raw level of
-volatility, which tells hold from move and which ranks alone have lost.
+measured on; `docs/LOG.md` has every candidate with its result. Forest and LSTM both read the place
+of a ticker among the others (ranks, which order returns), the mood of the market, and the raw
+level of volatility, which tells hold from move and which ranks alone have lost.
 
 `bid_ask_spread` and its rank are in neither: real data to measure them on are missing, since the
 panel's spread is a centavo each way of a price that later splits have changed.
 """
+
+from asset_predict_dagster.dataset.catalogue import OF_THE_MARKET, RANKS
 
 FOREST_FEATURES: tuple[str, ...] = (
     "log_return_1d",
@@ -81,3 +83,12 @@ LSTM_FEATURES: tuple[str, ...] = (
     "atr_14_over_close",
 )
 """What the LSTM reads at each session, in order: all ranks, the market, the level of volatility."""
+
+RIDGE_FEATURES: tuple[str, ...] = (
+    *(feature.name for feature in RANKS),
+    *(feature.name for feature in OF_THE_MARKET),
+    "volatility_21d",
+    "volatility_63d",
+    "parkinson_volatility_21d",
+)
+"""Ranks order the tickers; the market's state and the level of a volatility tell hold from move."""

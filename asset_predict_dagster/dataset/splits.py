@@ -110,22 +110,27 @@ def split_window(
     n_validation: int,
     n_train: int | None,
     purge: int,
+    least_test: int = MIN_SESSIONS,
 ) -> pd.DataFrame:
     """train | purge | validation | purge | test, with the test at `test` of the sessions.
 
     Rows of `tables.FOLDS`; what cannot be had in full raises `DatasetError`. `sessions` are those
-    of `as_days`; without `n_train` every session before the first purge trains.
+    of `as_days`; without `n_train` every session before the first purge trains. `least_test` is
+    how many sessions the test needs: one of several may decide nothing by itself.
     """
     start_validation = test.start - purge - n_validation
     n_available = start_validation - purge
     n_asked = n_available if n_train is None else n_train
     n_test = test.stop - test.start
-    if min(n_asked, n_validation, n_test) < MIN_SESSIONS or n_asked > n_available:
+    is_short = min(n_asked, n_validation) < MIN_SESSIONS or n_test < least_test
+    if is_short or n_asked > n_available:
         wanted = "" if n_train is None else f" of {n_train} asked"
         raise DatasetError(
             f"window {window}: {test.stop} labelled sessions give {max(n_available, 0)} to"
             f" train{wanted}, {n_validation} to validate and {n_test} to test after purging"
-            f" 2 × {purge}; each role needs at least {MIN_SESSIONS}: use a longer history"
+            f" 2 × {purge}; each role needs at least {MIN_SESSIONS}"
+            f"{'' if least_test == MIN_SESSIONS else f', the test {least_test}'}: use a longer"
+            " history"
         )
     roles = {
         "train": sessions[n_available - n_asked : n_available],

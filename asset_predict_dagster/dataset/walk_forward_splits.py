@@ -13,6 +13,7 @@ import pandas as pd
 from asset_predict_dagster.dataset.labels import SPAN
 from asset_predict_dagster.dataset.splits import (
     EMBARGO,
+    MIN_SESSIONS,
     as_days,
     purge_length,
     refuse_fractions,
@@ -20,6 +21,9 @@ from asset_predict_dagster.dataset.splits import (
 )
 from asset_predict_dagster.errors import DatasetError, SettingsError
 from asset_predict_dagster.market.sessions import sessions_between
+
+LEAST_SO_FAR = 5
+"""Sessions of a test that is one of several: a week. It is pooled with the others."""
 
 MAX_MISSING = 0.05
 """Share of a test's sessions on B3's calendar that may lack a label. Public files miss single
@@ -34,6 +38,7 @@ def walk_forward(
     n_train: int | None = None,
     span: int = SPAN,
     embargo: int = EMBARGO,
+    so_far: bool = False,
 ) -> pd.DataFrame:
     """A window for each of `tests`, every one as if the others were not; rows of `tables.FOLDS`.
 
@@ -53,11 +58,16 @@ def walk_forward(
         from the first one on, so it expands.
     span
         Sessions after t that a label of t looks at.
+    so_far
+        A test whose last days have no label yet ends with the last session that has one, and any
+        may be as short as five sessions: a quarter holds fewer than 60, and the window that has
+        begun a few. It is made again when more is known.
 
     Raises
     ------
     DatasetError
-        If a window cannot have all that was asked: it is refused, never shortened. Also if tests
+        If a window cannot have all that was asked: it is refused, never shortened (but see
+        `so_far`). Also if tests
         overlap or leave a session out, if one ends after the last labelled session, if more than
         5 % of its sessions on B3's calendar are not among `sessions`, or if a role would get fewer
         than 60 sessions.
@@ -67,7 +77,7 @@ def walk_forward(
     purge, days_known = purge_length(span, embargo), as_days(sessions)
     if not tests:
         raise DatasetError("no test window was asked for; name at least one, as `equal_tests` does")
-    places = {name: _place_of(days_known, name, *days) for name, days in tests.items()}
+    places = {name: _place_of(days_known, name, *days, so_far) for name, days in tests.items()}
     for (before, one), (after, other) in pairwise(places.items()):
         if one.stop != other.start:
             raise DatasetError(
@@ -78,7 +88,15 @@ def walk_forward(
             )
     return pd.concat(
         [
-            split_window(days_known, name, test, n_validation, n_train, purge)
+            split_window(
+                days_known,
+                name,
+                test,
+                n_validation,
+                n_train,
+                purge,
+                LEAST_SO_FAR if so_far else MIN_SESSIONS,
+            )
             for name, test in places.items()
         ],
         ignore_index=True,
@@ -111,8 +129,15 @@ def equal_tests(
     return {f"{p[0]}..{p[-1]}": (p[0].astype(date), p[-1].astype(date)) for p in parts}
 
 
-def _place_of(sessions: np.ndarray, name: str, first: date, last: date) -> slice:
-    """Where the days from `first` to `last` lie in `sessions`, which must reach that far."""
+def _place_of(
+    sessions: np.ndarray, name: str, first: date, last: date, so_far: bool = False
+) -> slice:
+    """Where the days from `first` to `last` lie in `sessions`, which must reach that far.
+
+    `so_far`, only the first must be reached, and the last session is the end.
+    """
+    if so_far and len(sessions) and first <= sessions[-1].astype(date):
+        last = min(last, sessions[-1].astype(date))
     # A test that the labels do not reach the end of would be a shorter one under the same name.
     if len(sessions):
         unlabelled = sessions_between(sessions[-1].astype(date), last)[1:]

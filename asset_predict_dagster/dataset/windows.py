@@ -77,6 +77,40 @@ def window_index(
     return np.where(stretch[index] == stretch[chosen, None], index, ABSENT)
 
 
+def one_window(
+    ticker_codes: np.ndarray,
+    session_codes: np.ndarray,
+    row: int,
+    lookback: int,
+    longest_gap: int | None = None,
+) -> tuple[int, np.ndarray]:
+    """The window of one row without a search: its first row, and the step of each row up to `row`.
+
+    Rows of a ticker follow each other, so a window is a slice of them, spread over its steps. The
+    parameters are those of `window_index`, which says the same of many rows.
+
+    >>> one_window(np.array([0, 0, 0]), np.array([0, 1, 3]), 2, lookback=3)
+    (1, array([0, 2]))
+    """
+    first = row - lookback + 1
+    if (
+        first >= 0
+        and ticker_codes[first] == ticker_codes[row]
+        and session_codes[row] - session_codes[first] == lookback - 1
+    ):  # as many rows as sessions leave no gap
+        return first, np.arange(lookback)
+    first = max(first, 0)
+    ago = session_codes[row] - session_codes[first : row + 1]
+    is_near = (ticker_codes[first : row + 1] == ticker_codes[row]) & (ago < lookback)
+    start = int(is_near.argmax())  # the last of the rows are near, and none before them
+    n_absent = ago[start] + 1 - (row + 1 - first - start)
+    if longest_gap is not None and n_absent > longest_gap:
+        breaks = np.flatnonzero(ago[start:-1] - ago[start + 1 :] > longest_gap + 1)
+        if len(breaks):
+            start += int(breaks[-1]) + 1
+    return first + start, lookback - 1 - ago[start:]
+
+
 def stretch_codes(
     ticker_codes: np.ndarray, session_codes: np.ndarray, longest_gap: int
 ) -> np.ndarray:

@@ -1,43 +1,23 @@
-"""Evaluation: every metric of every model, with an interval, beside the naive forecast.
+"""Evaluation: every metric of every model, with an interval, beside what anybody could have said.
 
-All figures derive from `forecasts_out_of_sample` and nothing else.
+All figures derive from `forecasts_out_of_sample` and nothing else: `window_sums.py` sums what each
+session adds, `skill.py` makes figures of the sums.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 
-from asset_predict_dagster.dataset.bootstrap import block_weights, interval
-from asset_predict_dagster.dataset.samples import ACTION_HORIZON, HORIZONS
+from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import DatasetError
-from asset_predict_dagster.evaluation.metrics import OF_ACTIONS, OF_RETURNS, Metric, session_sums
+from asset_predict_dagster.evaluation.metrics import OF_ACTIONS
+from asset_predict_dagster.evaluation.skill import Contest
+from asset_predict_dagster.evaluation.window_sums import WindowSums, pool, window_sums
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.tables import EVALUATION
 
-NAIVE_BESIDE = {
-    "directional_accuracy": "always_up",
-    "accuracy": "majority",
-    "balanced_accuracy": "majority",
-    "log_loss": "prior",
-    "brier": "prior",
-}
-"""The baseline beside each metric, where it is not the one that says tomorrow = today."""
-
-_OF_PATHS = (
-    "mae_return",
-    "rmse_return",
-    "mae_price",
-    "rmse_price",
-    "mape_price",
-    "interval_coverage",
-    "interval_width",
-)
-"""What is asked beyond the direct horizons: there a model repeats its last direct forecast, and
-what it adds is an interval. Nobody trades on an order of that age."""
-
-_ORDERS_NOTHING = ("rank_ic", "rank_ic_next_close")
-"""A constant forecast orders nothing: its rank correlation is taken as 0."""
+WALK_FORWARD = "walk_forward"
+"""The name of all test windows of a walk-forward together."""
 
 
 def evaluate(forecasts: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -54,92 +34,59 @@ def evaluate(forecasts: pd.DataFrame, seed: int) -> pd.DataFrame:
     Raises
     ------
     DatasetError
-        If a model and the naive forecast do not cover the same rows.
+        If a model and the naive forecast do not cover the same rows with the same outcomes, or a
+        baseline that stands beside a metric is not there.
     """
-    parts = []
-    for window, horizon, rows in _by_window_and_horizon(forecasts):
-        groups = {
-            key: group.sort_values(["ticker", "session"])
-            for key, group in rows.groupby(["model", "model_version"], sort=True)
-        }
-        naive = _baseline(groups, "naive")
-        weights = block_weights(naive["session"].nunique(), seed)
-        metrics = _metrics_at(horizon, naive)
-        beside = {metric.name: _naive_value(metric, groups) for metric in metrics}
-        for (model, version), group in groups.items():
-            _refuse_other_rows(model, group, naive)
-            for metric in metrics:
-                sums = session_sums(metric, group)
-                low, high = interval(sums, metric.statistic, weights)
-                naive_name, naive_value = beside[metric.name]
-                parts.append(
-                    {
-                        "model": model,
-                        "model_version": version,
-                        "window": window,
-                        "horizon": horizon,
-                        "metric": metric.name,
-                        "value": _or_nan(metric.statistic(sums.sum(axis=0))),
-                        "low": low,
-                        "high": high,
-                        "naive_value": naive_value,
-                        "naive_name": naive_name,
-                        "first_session": group["session"].min(),
-                        "last_session": group["session"].max(),
-                        "n_forecasts": len(group),
-                    }
-                )
-    return pd.DataFrame(parts)[EVALUATION.column_names]
+    return _table(window_sums(forecasts), seed)
 
 
-def _by_window_and_horizon(forecasts: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
-    # One at a time: pandas' groupby would sort a copy of all, which may be tens of millions.
-    for window in sorted(forecasts["window"].unique()):
-        for horizon in sorted(forecasts["horizon"].unique()):
-            rows = forecasts[(forecasts["window"] == window) & (forecasts["horizon"] == horizon)]
-            if len(rows):
-                yield window, int(horizon), rows
+def evaluate_windows(
+    parts: Iterable[pd.DataFrame], seed: int, pooled: str = WALK_FORWARD
+) -> pd.DataFrame:
+    """Rows of `tables.EVALUATION` of every window, and of all of them together.
+
+    One part is held at a time, so that twenty years need the memory of half a one. The figures of
+    all together are those of their rows in one table: every session counts once.
+
+    Parameters
+    ----------
+    parts
+        Each whole windows, as `evaluate` takes them; no window is in two parts.
+    seed
+        Of the bootstrap.
+    pooled
+        `window` of the rows that are about all windows; of those that are about one it is its own.
+
+    Raises
+    ------
+    DatasetError
+        As `evaluate` does; if there is no part, if a window comes twice or has the name of all, if
+        two windows test the same session, or a model is not in all windows.
+    """
+    found: dict[tuple[str, int], WindowSums] = {}
+    for part in parts:
+        fresh = {(sums.window, sums.horizon): sums for sums in window_sums(part)}
+        names = {window for window, _ in fresh}
+        if twice := names & ({window for window, _ in found} | {pooled}):
+            raise DatasetError(
+                f"window {min(twice)} comes twice; give every window whole and once, and none the"
+                f" name '{pooled}' of all of them"
+            )
+        found |= fresh
+        del part
+    if not found:
+        raise DatasetError("there is no window to evaluate; run the walk-forward first")
+    horizons = sorted({horizon for _, horizon in found})
+    together = [
+        pool(pooled, [sums for sums in found.values() if sums.horizon == horizon])
+        for horizon in horizons
+    ]
+    return _table([*(found[key] for key in sorted(found)), *together], seed)
 
 
-def _metrics_at(horizon: int, naive: pd.DataFrame) -> tuple[Metric, ...]:
-    """What is measured at a horizon; of the actions, at the one that has their probabilities."""
-    of_returns = OF_RETURNS
-    if horizon not in HORIZONS:
-        of_returns = tuple(metric for metric in OF_RETURNS if metric.name in _OF_PATHS)
-    return of_returns + (OF_ACTIONS if naive["probability_buy"].notna().any() else ())
-
-
-def _baseline(groups: dict, name: str) -> pd.DataFrame:
-    if (name, BASELINE_VERSION) not in groups:
-        raise DatasetError(f"forecasts_out_of_sample holds no rows of the baseline '{name}'")
-    return groups[(name, BASELINE_VERSION)]
-
-
-def _naive_value(metric: Metric, groups: dict) -> tuple[str, float]:
-    name = NAIVE_BESIDE.get(metric.name, "naive")
-    if metric.name in _ORDERS_NOTHING:
-        return name, 0.0
-    rows = _baseline(groups, name)
-    if metric.name == "directional_accuracy":
-        rows = rows.assign(expected_return=1.0)  # "it rises" is the naive direction
-    sums = session_sums(metric, rows)
-    return name, _or_nan(metric.statistic(sums.sum(axis=0)))
-
-
-def _or_nan(value: np.ndarray) -> float:
-    return float(value) if np.isfinite(value) else float("nan")
-
-
-def _refuse_other_rows(model: str, group: pd.DataFrame, naive: pd.DataFrame) -> None:
-    same = len(group) == len(naive) and all(
-        np.array_equal(group[name].to_numpy(), naive[name].to_numpy())
-        for name in ("ticker", "session")
-    )
-    if not same:
-        raise DatasetError(
-            f"'{model}' has {len(group):,} forecasts, the naive forecast {len(naive):,}, and they"
-            " are not of the same tickers and sessions; materialise forecasts_out_of_sample again"
-        )
+def _table(measured: Iterable[WindowSums], seed: int) -> pd.DataFrame:
+    rows = [row for sums in measured for row in Contest(sums, seed).rows()]
+    return pd.DataFrame(rows, columns=EVALUATION.column_names)
 
 
 HEADLINE = (

@@ -45,6 +45,7 @@ def forecast_test_sessions(
     last_close: np.ndarray,
     folds: pd.DataFrame,
     window: str = HOLDOUT,
+    beside: Mapping[tuple[str, str], Bundle] | None = None,
 ) -> pd.DataFrame:
     """Rows of `tables.FORECASTS_OUT_OF_SAMPLE` for one window.
 
@@ -70,6 +71,9 @@ def forecast_test_sessions(
     folds
         Rows of `tables.FOLDS`; those of `window` are used. The baselines learn from its training
         and validation sessions.
+    beside
+        More bundles to forecast the same rows, such as the champion's: they are averaged with
+        nobody. That none has seen the test is the caller's to know (`same_sessions.py`).
 
     Raises
     ------
@@ -86,7 +90,8 @@ def forecast_test_sessions(
             f"window {window}: no ticker of its test sessions is in the universe; use a longer"
             " history, or look at the table `universe` for the reasons"
         )
-    action_horizon = _action_horizon(bundles)
+    others = beside or {}
+    action_horizon = _action_horizon({**bundles, **others})
     direct = tuple(sorted({*HORIZONS, action_horizon}))
     further = tuple(h for h in PATH_HORIZONS if h not in direct)
     test_codes = np.unique(samples.session_codes[test])
@@ -97,6 +102,7 @@ def forecast_test_sessions(
         (sparse, [outcomes.known(sparse, h) for h in further]),
     ]
     speakers = _models(bundles)
+    speakers += [_Speaker(*who, (bundle,)) for who, bundle in others.items()]
     baselines = baseline_bundles(samples, labels, path_returns, folds, window)
     speakers += [_Speaker(name, BASELINE_VERSION, (baselines[name],)) for name in BASELINES]
 

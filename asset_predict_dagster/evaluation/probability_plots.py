@@ -4,15 +4,25 @@ A forecaster who knows nothing but how often each action happens says the same o
 drawn wherever a model could be mistaken for better than that.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.dataset.bootstrap import block_weights, interval
 from asset_predict_dagster.dataset.samples import ACTIONS
-from asset_predict_dagster.evaluation.plots import MEDIUM, SMALL, _figure, _png, _titled
+from asset_predict_dagster.evaluation.drawing import (
+    ACTION_COLOURS,
+    MEDIUM,
+    SMALL,
+    WIDTH,
+    new_figure,
+    png,
+    titled,
+)
 
 N_BINS = 10
-_COLOURS = dict(zip(ACTIONS, ("#00795c", "#56789a", "#c8501e"), strict=True))
+_HEIGHT = 430
 
 
 def confusion_picture(forecasts: pd.DataFrame, when: str = "") -> bytes:
@@ -25,12 +35,18 @@ def confusion_picture(forecasts: pd.DataFrame, when: str = "") -> bytes:
     when
         Which sessions they are of.
     """
+    figure = confusion_figure(forecasts)
+    figure.suptitle(titled(confusion_worth(forecasts), when), fontsize=MEDIUM)
+    return png(figure)
+
+
+def confusion_figure(forecasts: pd.DataFrame, width: int = WIDTH) -> Any:
+    """The same without a title, for a place that says it beside the figure."""
     counts = confusion(forecasts).to_numpy()
     happened = counts.sum(axis=1)
     shares = counts / np.maximum(happened, 1)[:, None]
     frequency = happened / max(counts.sum(), 1)
-    right = np.trace(counts) / max(counts.sum(), 1)
-    figure, (axes,) = _figure(1, 430)
+    figure, (axes,) = new_figure(1, _HEIGHT, width=width)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(counts.shape):
         share = shares[row, column]
@@ -50,10 +66,22 @@ def confusion_picture(forecasts: pd.DataFrame, when: str = "") -> bytes:
     axes.set_ylabel("happened", fontsize=MEDIUM)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+    return figure
+
+
+def confusion_worth(forecasts: pd.DataFrame) -> str:
+    """How often the likeliest action was right, and how often the commonest one would have been.
+
+    >>> rows = pd.DataFrame({"action": ["buy", "sell", "buy"], "probability_buy": [0.5, 0.6, 0.2],
+    ...         "probability_hold": [0.3, 0.3, 0.6], "probability_sell": [0.2, 0.1, 0.2]})
+    >>> confusion_worth(rows)
+    'the likeliest action is right in 33.3%; always buy: 66.7%'
+    """
+    counts = confusion(forecasts).to_numpy()
+    frequency = counts.sum(axis=1) / max(counts.sum(), 1)
+    right = np.trace(counts) / max(counts.sum(), 1)
     always = ACTIONS[int(frequency.argmax())]
-    worth = f"the likeliest action is right in {right:.1%}; always {always}: {frequency.max():.1%}"
-    axes.set_title(_titled(worth, when), fontsize=MEDIUM)
-    return _png(figure)
+    return f"the likeliest action is right in {right:.1%}; always {always}: {frequency.max():.1%}"
 
 
 def reliability_picture(forecasts: pd.DataFrame, when: str = "", seed: int = 0) -> bytes:
@@ -62,10 +90,18 @@ def reliability_picture(forecasts: pd.DataFrame, when: str = "", seed: int = 0) 
     On the diagonal probabilities mean what they say. The cross is who knows how often each action
     happens and no more: right on average, the same for all. Parameters as `confusion_picture`.
     """
+    figure = reliability_figure(forecasts, seed)
+    said = titled("do probabilities come true? cross: frequencies alone", when)
+    figure.suptitle(said, fontsize=MEDIUM)
+    return png(figure)
+
+
+def reliability_figure(forecasts: pd.DataFrame, seed: int = 0, width: int = WIDTH) -> Any:
+    """The same without a title, for a place that says it beside the figure."""
     table = reliability(forecasts, seed)
-    figure, (axes,) = _figure(1, 430)
+    figure, (axes,) = new_figure(1, _HEIGHT, width=width)
     for action, points in table.groupby("action", sort=False):
-        colour = _COLOURS[str(action)]
+        colour = ACTION_COLOURS[str(action)]
         axes.vlines(points["said"], points["low"], points["high"], color=colour, linewidth=1.2)
         axes.plot(
             points["said"], points["happened"], "o-", color=colour, markersize=4, label=action
@@ -79,11 +115,8 @@ def reliability_picture(forecasts: pd.DataFrame, when: str = "", seed: int = 0) 
     axes.set_ylabel("share that happened", fontsize=SMALL)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_title(
-        _titled("do probabilities come true? cross: frequencies alone", when), fontsize=MEDIUM
-    )
     axes.legend(fontsize=SMALL, frameon=False)
-    return _png(figure)
+    return figure
 
 
 def confusion(forecasts: pd.DataFrame) -> pd.DataFrame:

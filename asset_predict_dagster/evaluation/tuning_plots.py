@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from asset_predict_dagster.evaluation.plots import _figure, _png
+from asset_predict_dagster.evaluation.drawing import new_figure, png
 
 
 def history_picture(trials: pd.DataFrame) -> bytes:
@@ -12,7 +12,7 @@ def history_picture(trials: pd.DataFrame) -> bytes:
     lies within it has not been told apart from it. Of a trial that was given up the value is that
     of its first folds.
     """
-    figure, (axes,) = _figure(1)
+    figure, (axes,) = new_figure(1)
     complete = trials[trials["state"] == "complete"]
     pruned = trials[trials["state"] == "pruned"]
     axes.plot(complete["trial"], complete["value"], ".", label="complete")
@@ -25,7 +25,7 @@ def history_picture(trials: pd.DataFrame) -> bytes:
     axes.axhline(0, color="grey", linewidth=0.8, label="naive")
     axes.set_title("value by trial: log-loss skill + rank IC; band: default ± 1 s.e.", fontsize=9)
     axes.legend(fontsize=7, frameon=False, ncols=5)
-    return _png(figure)
+    return png(figure)
 
 
 def settings_picture(importance: pd.DataFrame) -> bytes:
@@ -34,8 +34,8 @@ def settings_picture(importance: pd.DataFrame) -> bytes:
     `importance` is `models.tuned.Tuned.importance`, which may be empty.
     """
     rows = importance.sort_values("importance")
-    figure, (axes,) = _figure(1)
+    figure, (axes,) = new_figure(1)
     axes.barh(rows["setting"], rows["importance"])
     said = "share of each setting in what separates good trials from the others"
     axes.set_title(said if len(rows) else "too few complete trials to tell", fontsize=9)
-    return _png(figure)
+    return png(figure)

@@ -1,17 +1,10 @@
-"""One file from an address into a folder: whole or not at all, and only if it is new.
-
-Redirects are followed on the same host only, and never from https to http: what answers for
-another host is no longer the archive that somebody chose to trust. A user and a password in an
-address are told to its host and to nobody else.
-"""
+"""One file from an address into a folder: whole or not at all, and only if it is new."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError
@@ -19,6 +12,14 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.wait import wait_exponential_jitter
 
 from asset_predict_dagster.errors import MarketFileError, SourceDownError
+from asset_predict_dagster.market.chosen_host import (
+    LastingError,
+    PassingError,
+    refuse_status,
+    root,
+    session_of,
+    shown,
+)
 from asset_predict_dagster.market.landing import (
     NOTES,
     check_landed,
@@ -51,37 +52,6 @@ class Patience:
     longest_wait_s: float = 120.0
 
 
-class _PassingError(Exception):
-    """An attempt failed in a way that the next one may not."""
-
-    def __init__(self, reason: str, wait_s: float = 0.0) -> None:
-        super().__init__(reason)
-        self.wait_s = wait_s
-
-
-class _LastingError(Exception):
-    """Asking again would change nothing."""
-
-
-class _SameHost(requests.Session):
-    """Refuses to be sent elsewhere."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target is None:
-            return None
-        try:
-            here, there = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
-            _ = there.port  # raises if it is none
-        except ValueError as error:
-            resp.close()
-            raise _LastingError(f"it redirects to what is no address ({error})") from error
-        if here.hostname != there.hostname or (here.scheme, there.scheme) == ("https", "http"):
-            resp.close()
-            raise _LastingError(f"it redirects to {shown(there.geturl())}, which is not trusted")
-        return target
-
-
 class Downloads:
     """Files of one address, landed in one folder; a context that keeps its connection open.
 
@@ -101,13 +71,7 @@ class Downloads:
             max=patience.longest_wait_s,
         )
         self._notes = read_notes(folder / NOTES)
-        self._session = _SameHost()
-        # Apart from the address, which errors repeat: those of `requests` and its causes, too.
-        self._session.auth = _credentials(address)
-        # Packed on the way, a body's length would not be the file's.
-        self._session.headers.update(
-            {"User-Agent": "asset-predict-dagster", "Accept-Encoding": "identity"}
-        )
+        self._session = session_of(address)
 
     def __enter__(self) -> "Downloads":
         return self
@@ -135,13 +99,13 @@ class Downloads:
         retrying = Retrying(
             stop=stop_after_attempt(self._patience.attempts),
             wait=self._wait_s,
-            retry=retry_if_exception_type(_PassingError),
+            retry=retry_if_exception_type(PassingError),
             sleep=self._sleep,
             reraise=True,
         )
         try:
             return retrying(self._attempt, url, self._folder / name)
-        except (_PassingError, _LastingError) as error:
+        except (PassingError, LastingError) as error:
             tries = retrying.statistics["attempt_number"]
             raise SourceDownError(
                 f"{url} could not be fetched ({tries} of {self._patience.attempts} attempts):"
@@ -151,7 +115,7 @@ class Downloads:
 
     def _wait_s(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked_s = error.wait_s if isinstance(error, _PassingError) else 0.0
+        asked_s = error.wait_s if isinstance(error, PassingError) else 0.0
         return max(asked_s, self._backoff(state))
 
     def _attempt(self, url: str, path: Path) -> Outcome:
@@ -165,7 +129,7 @@ class Downloads:
                     return "unchanged"
                 if response.status_code in (404, 410):
                     return "missing"
-                self._check_status(response)
+                refuse_status(response, self._patience.longest_wait_s)
                 return self._land(response, path)
         except (
             requests.ConnectionError,
@@ -173,11 +137,11 @@ class Downloads:
             ChunkedEncodingError,
             ContentDecodingError,
         ) as error:
-            raise _PassingError(f"the connection failed ({_root(error)})") from error
+            raise PassingError(f"the connection failed ({root(error)})") from error
         except MarketFileError as error:
-            raise _PassingError(str(error)) from error
+            raise PassingError(str(error)) from error
         except requests.RequestException as error:
-            raise _LastingError(str(error)) from error
+            raise LastingError(str(error)) from error
 
     def _conditions(self, path: Path) -> dict[str, str]:
         # Of a file that cannot be read, the same again is what is wanted.
@@ -185,16 +149,6 @@ class Downloads:
         note = self._notes.get(path.name, {}) if is_sound else {}
         asked = {"If-None-Match": note.get("etag"), "If-Modified-Since": note.get("last_modified")}
         return {name: value for name, value in asked.items() if value}
-
-    def _check_status(self, response: requests.Response) -> None:
-        status = f"it answers {response.status_code} {response.reason}"
-        if response.status_code == 429 or response.status_code >= 500:
-            wait_s = _retry_after_s(response)
-            if wait_s > self._patience.longest_wait_s:
-                raise _LastingError(f"{status} and asks for {wait_s:,.0f} s of patience")
-            raise _PassingError(status, wait_s)
-        if response.status_code != 200:
-            raise _LastingError(status)
 
     def _land(self, response: requests.Response, path: Path) -> Outcome:
         """Take the body, check it, and put it in its place in one step."""
@@ -234,42 +188,3 @@ class Downloads:
         came_from_here = self._notes.get(path.name, {}).get("digest") == old_digest
         assert new is not None  # `check_landed` has read it
         return old is None or new > old or (new == old and came_from_here)
-
-
-def shown(address: str) -> str:
-    """An address without the user and the password that may stand before its host.
-
-    Examples
-    --------
-    >>> shown("https://user:password@host:8080/files")
-    'https://host:8080/files'
-    """
-    parts = urlsplit(address)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def _credentials(address: str) -> tuple[str, str] | None:
-    """The user and the password of an address; None if it names no user."""
-    parts = urlsplit(address)
-    if parts.username is None:
-        return None
-    return unquote(parts.username), unquote(parts.password or "")
-
-
-def _retry_after_s(response: requests.Response) -> float:
-    """Seconds the server asks to wait; a day and hour is read by the server's own clock."""
-    asked = response.headers.get("Retry-After", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return float(asked)
-    try:
-        now = parsedate_to_datetime(response.headers["Date"])
-        return max((parsedate_to_datetime(asked) - now).total_seconds(), 0.0)
-    except (KeyError, ValueError, TypeError):
-        return 0.0
-
-
-def _root(error: BaseException) -> str:
-    """What lies at the bottom of a chain of errors, in its own words."""
-    while below := error.__cause__ or error.__context__:
-        error = below
-    return f"{type(error).__name__}: {error}"

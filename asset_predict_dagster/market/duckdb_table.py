@@ -6,7 +6,6 @@ them in the lake as well; one that is gone altogether stays there.
 """
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -22,50 +21,21 @@ from asset_predict_dagster.market.corporate_actions import (
 )
 from asset_predict_dagster.market.cotahist import SPOT
 from asset_predict_dagster.market.cotahist_layout import MARKET_TYPES
+from asset_predict_dagster.market.duckdb_columns import (
+    B3_NONE,
+    EVENT_NONE,
+    columns_of,
+    select,
+)
 from asset_predict_dagster.market.duckdb_database import DuckDBDatabase
 from asset_predict_dagster.market.records import PANDAS_TYPES, RECORD_COLUMNS, as_records
 from asset_predict_dagster.market.sources import B3, Batch, Delivery
 from asset_predict_dagster.tables import (
     ACTION_SOURCES,
     CORPORATE_ACTIONS,
-    DAY,
     INGESTED_FILES,
-    NUMBER,
     RAW_QUOTES,
-    TEXT,
-    WHOLE,
-    Column,
-    Table,
 )
-
-_B3_NONE = {
-    "forward_days": "NULL",
-    "currency": "'R$'",
-    "average": "NULL",
-    "best_bid": "0",
-    "best_ask": "0",
-    "trades": "NULL",
-    "strike_price": "0",
-    "strike_indexer": "'0'",
-    "expiry": "NULL",
-    "strike_points": "0",
-    "isin": "''",
-    "distribution_number": "0",
-}
-"""What stands for a column the table lacks, and for a value it misses: B3's own way to say that
-there is none. Every other column is needed: to guess a market, a section of the bulletin or a
-quotation factor would be to make up what decides over prices."""
-
-_EVENT_NONE = {"source": "'duckdb'", "confidence": "1", "evidence": "NULL", "disputed": "NULL"}
-
-_INTEGERS = "U?(TINYINT|SMALLINT|INTEGER|BIGINT)"
-_TYPES = {
-    TEXT: ("VARCHAR", r"VARCHAR|ENUM\(.*\)"),
-    WHOLE: ("BIGINT", _INTEGERS),
-    NUMBER: ("DOUBLE", rf"FLOAT|DOUBLE|DECIMAL\(.*\)|{_INTEGERS}"),
-    DAY: ("DATE", "DATE|TIMESTAMP(_S|_MS|_NS)?"),
-}
-"""Type of the dictionary → DuckDB's name of it, and the types that can be cast to it unharmed."""
 
 _OTHER_MARKETS = ", ".join(f"'{code}'" for code in MARKET_TYPES if code not in SPOT)
 
@@ -106,7 +76,7 @@ class DuckDBTable:
             If they are of several origins; and as `batches`.
         """
         with self._file.connected() as connection:
-            if "origin" not in (self._columns_of(connection, INGESTED_FILES) or {}):
+            if "origin" not in (columns_of(connection, INGESTED_FILES) or {}):
                 return B3
             found = connection.execute("SELECT DISTINCT origin FROM ingested_files ORDER BY 1")
             origins = [name for (name,) in found.fetchall() if name]
@@ -205,10 +175,12 @@ class DuckDBTable:
             If a row says what cannot be; and as `batches`.
         """
         with self._file.connected() as connection:
-            present = self._columns_of(connection, CORPORATE_ACTIONS)
+            present = columns_of(connection, CORPORATE_ACTIONS)
             if present is None:
                 return no_events()
-            query = self._select(CORPORATE_ACTIONS, CORPORATE_ACTIONS.columns, _EVENT_NONE, present)
+            query = select(
+                self.database, CORPORATE_ACTIONS, CORPORATE_ACTIONS.columns, EVENT_NONE, present
+            )
             order = ", ".join(CORPORATE_ACTIONS.key)
             content = connection.sql(f"{query} ORDER BY {order}").to_arrow_table()
         where = f"{self.database}, corporate_actions"
@@ -224,73 +196,15 @@ class DuckDBTable:
             )
         return one_row_per_event(events, last)
 
-    def _columns_of(
-        self, connection: duckdb.DuckDBPyConnection, table: Table
-    ) -> dict[str, str] | None:
-        """The table's columns with DuckDB's types, names in small letters; None: no such table."""
-        found = connection.execute(
-            "SELECT lower(column_name), data_type FROM information_schema.columns"
-            " WHERE table_catalog = current_database() AND table_schema = current_schema()"
-            " AND lower(table_name) = ?",
-            [table.name],
-        ).fetchall()
-        return dict(found) or None
-
     def _records(self, connection: duckdb.DuckDBPyConnection) -> str:
         """A query for every record, whatever the market, in the dictionary's columns and types."""
-        present = self._columns_of(connection, RAW_QUOTES)
+        present = columns_of(connection, RAW_QUOTES)
         if present is None:
             raise MarketFileError(
                 f"{self.database}: a table raw_quotes was expected, there is none; make one with"
                 " the columns that `tables.RAW_QUOTES` lists"
             )
-        return self._select(RAW_QUOTES, RECORD_COLUMNS, _B3_NONE, present)
-
-    def _select(
-        self,
-        table: Table,
-        columns: tuple[Column, ...],
-        none: dict[str, str],
-        present: dict[str, str],
-    ) -> str:
-        place = f"concat_ws(' ', {', '.join(name for name in table.key if name in present)})"
-        terms = []
-        for column in columns:
-            kind, accepted = _TYPES[column.type]
-            found = present.get(column.name)
-            if found is None and column.name not in none:
-                raise MarketFileError(
-                    f"{self.database}, {table.name}: a column {column.name} ({kind}) was expected,"
-                    f" {', '.join(present)} found; add it"
-                )
-            if found is not None and not re.fullmatch(accepted, found):
-                raise MarketFileError(
-                    f"{self.database}, {table.name}, column {column.name}: {kind} was expected,"
-                    f" {found} found; cast it"
-                )
-            terms.append(f"{_value(column, kind, found, none, place)} AS {column.name}")
-        return f"SELECT {', '.join(terms)} FROM {table.name}"
-
-
-def _value(column: Column, kind: str, found: str | None, none: dict[str, str], place: str) -> str:
-    """The column as an expression of the dictionary's type.
-
-    It fails, naming the row by `place`, on a NULL that nothing stands for and on a time of day,
-    which a cast would cut off without a word.
-    """
-    if found is None:
-        return f"CAST({none[column.name]} AS {kind})"
-    stored = f'"{column.name}"'
-    value = f"CAST({stored} AS {kind})"
-    if found.startswith("TIMESTAMP"):
-        refusal = f"error(concat('column {column.name}: a day was expected, ', {stored}, ' found'))"
-        value = f"CASE WHEN {stored} <> {value} THEN {refusal} ELSE {value} END"
-    if column.name in none:
-        return f"coalesce({value}, CAST({none[column.name]} AS {kind}))"
-    if column.required and column.type != NUMBER:
-        refusal = f"error(concat('column {column.name}: NULL found at ', {place}))"
-        return f"CASE WHEN {stored} IS NULL THEN {refusal} ELSE {value} END"
-    return value
+        return select(self.database, RAW_QUOTES, RECORD_COLUMNS, B3_NONE, present)
 
 
 def _digest(count: int, total: str) -> str:

@@ -23,6 +23,7 @@ from typing import Any
 from asset_predict_dagster.dataset.catalogue import CATALOGUE
 from asset_predict_dagster.errors import BundleError
 from asset_predict_dagster.models.base import Trained
+from asset_predict_dagster.models.durable import sync_folder, write_through
 from asset_predict_dagster.models.forecasting import Bundle, Forecasts
 
 __all__ = [
@@ -49,13 +50,16 @@ def write_bundle(folder: Path, trained: Trained, card: dict[str, Any]) -> str:
     Raises
     ------
     BundleError
-        If the folder cannot be written.
+        If the folder cannot be written, or the card holds a number that JSON cannot say.
     """
-    files = {
-        trained.native_name: trained.native,
-        "model.onnx": trained.onnx,
-        "card.json": _json({"schema_version": SCHEMA_VERSION, **card}),
-    }
+    try:
+        said = _json({"schema_version": SCHEMA_VERSION, **card})
+    except ValueError as error:
+        raise BundleError(
+            f"model '{card.get('model')}': every number of its card should be finite, and one is"
+            f" not ({error}); look for absurd settings, features or labels"
+        ) from error
+    files = {trained.native_name: trained.native, "model.onnx": trained.onnx, "card.json": said}
     manifest = _json({name: _sha256(content) for name, content in sorted(files.items())})
     digest = _sha256(manifest)
     target = folder / digest
@@ -67,14 +71,16 @@ def write_bundle(folder: Path, trained: Trained, card: dict[str, Any]) -> str:
         beside = workplace / digest
         beside.mkdir()
         for name, content in {**files, "manifest.json": manifest}.items():
-            (beside / name).write_bytes(content)
+            write_through(beside / name, content)
+        sync_folder(beside)
         if target.exists() and not _is_whole(folder, digest):
             with suppress(FileNotFoundError):  # another process moved it away first
                 os.rename(target, workplace / "damaged")
         os.rename(beside, target)
-    except OSError:
+        sync_folder(folder)
+    except OSError as error:
         if not _is_whole(folder, digest):  # otherwise another process wrote it first
-            raise
+            raise BundleError(_unwritable(folder, error)) from error
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
     return digest
@@ -85,33 +91,35 @@ def prepare_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BundleError(
-            f"bundles cannot be written to {folder}: {error.strerror}; point ASSET_PREDICT_DATA at"
-            " a folder that can"
-        ) from error
+        raise BundleError(_unwritable(folder, error)) from error
 
 
 def load_bundle(folder: Path, digest: str) -> Bundle:
     """Open a bundle after proving that it is whole and unaltered, and speaks of today's features.
 
+    Its graph is opened as well: what this returns forecasts.
+
     Raises
     ------
     BundleError
-        If it is missing, a piece is missing or altered, it is of another schema version, or one
-        of its features is no longer in the catalogue or has another formula there.
+        If it is missing, a piece is missing, altered or not what its name says, it is of another
+        schema version, one of its features is no longer in the catalogue or has another formula
+        there, or its card and its graph do not fit each other.
     """
     contents = _proven(folder, digest)
     for name in _PIECES:
         if name not in contents:
             raise BundleError(f"bundle {digest[:12]}: its manifest lists no {name}; {_RETRAIN}")
-    card = json.loads(contents["card.json"])
+    card = _object(digest, "card.json", contents["card.json"])
     if card.get("schema_version") != SCHEMA_VERSION:
         raise BundleError(
             f"bundle {digest[:12]} has schema version {card.get('schema_version')}, this program"
             f" reads {SCHEMA_VERSION}; {_RETRAIN}"
         )
-    _refuse_other_features(digest, card["feature_formulas"])
-    return Bundle(digest, card, contents["model.onnx"])
+    _refuse_other_features(digest, card)
+    bundle = Bundle(digest, card, contents["model.onnx"])
+    bundle.refuse_unless_it_forecasts()
+    return bundle
 
 
 def feature_formulas(names: tuple[str, ...]) -> dict[str, str | None]:
@@ -131,20 +139,68 @@ def _proven(folder: Path, digest: str) -> dict[str, bytes]:
         manifest = (place / "manifest.json").read_bytes()
     except FileNotFoundError:
         raise BundleError(f"bundle {digest[:12]} is not in {folder}, or has no manifest") from None
+    except OSError as error:
+        raise BundleError(_unreadable(digest, "manifest.json", error)) from error
     if _sha256(manifest) != digest:
         raise BundleError(f"bundle {digest[:12]}: its manifest was altered; {_RETRAIN}")
     contents = {}
-    for name, expected in json.loads(manifest).items():
+    for name, expected in _object(digest, "manifest.json", manifest).items():
+        if name in ("", ".", "..") or Path(name).name != name or "\0" in name:
+            raise BundleError(
+                f"bundle {digest[:12]}: its manifest should list files beside it and lists"
+                f" {name!r}; {_RETRAIN}"
+            )
         try:
             contents[name] = (place / name).read_bytes()
         except FileNotFoundError:
             raise BundleError(f"bundle {digest[:12]}: {name} is missing; {_RETRAIN}") from None
+        except OSError as error:
+            raise BundleError(_unreadable(digest, name, error)) from error
         if _sha256(contents[name]) != expected:
             raise BundleError(f"bundle {digest[:12]}: {name} was altered; {_RETRAIN}")
     return contents
 
 
-def _refuse_other_features(digest: str, formulas: dict[str, str | None]) -> None:
+def _unwritable(folder: Path, error: OSError) -> str:
+    return (
+        f"bundles cannot be written to {folder}: {error.strerror}; point ASSET_PREDICT_DATA at a"
+        " folder that can"
+    )
+
+
+def _unreadable(digest: str, name: str, error: OSError) -> str:
+    return f"bundle {digest[:12]}: {name} cannot be read ({error.strerror}); {_RETRAIN}"
+
+
+def _object(digest: str, name: str, content: bytes) -> dict[str, Any]:
+    """A JSON object, or a `BundleError` that says what it is instead."""
+    try:
+        said = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(
+            f"bundle {digest[:12]}: {name} should be JSON and is not ({error}); {_RETRAIN}"
+        ) from error
+    if not isinstance(said, dict):
+        raise BundleError(
+            f"bundle {digest[:12]}: {name} should be a JSON object and is a"
+            f" {type(said).__name__}; {_RETRAIN}"
+        )
+    return said
+
+
+def _refuse_other_features(digest: str, card: dict[str, Any]) -> None:
+    names, formulas = card.get("feature_names"), card.get("feature_formulas")
+    if not (isinstance(names, list) and isinstance(formulas, dict)):
+        raise BundleError(
+            f"bundle {digest[:12]}: its card should have feature_names, a list, and"
+            f" feature_formulas, an object; {_RETRAIN}"
+        )
+    untold = [name for name in names if name not in formulas]
+    if untold:
+        raise BundleError(
+            f"bundle {digest[:12]} reads features whose formula its card does not give: {untold};"
+            f" {_RETRAIN}"
+        )
     # A column of somebody's own has no formula; whether it is there shows when it forecasts.
     today = feature_formulas(tuple(formulas))
     changed = {name: said for name, said in formulas.items() if said != today[name]}
@@ -175,4 +231,5 @@ def _sha256(content: bytes) -> str:
 
 
 def _json(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    said = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return said.encode()

@@ -59,6 +59,11 @@ class Calibration:
     def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return np.array(self.bias), np.array(self.scale), np.array(self.width)
 
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Of bias, scale and width."""
+        return [numbers.shape for numbers in self._arrays]
+
     def probabilities(self, raw: np.ndarray) -> np.ndarray:
         """Calibrated probabilities, shape (n, 3), float64, rows sum to one."""
         logits = self.slope * _logs(raw) + self._arrays[0]

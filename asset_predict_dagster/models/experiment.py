@@ -23,7 +23,7 @@ from pydantic import (
 from asset_predict_dagster.dataset.labels import LABEL_WIDTH, LabelDefinition, LabelKind
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.dataset.splits import EMBARGO, HOLDOUT
-from asset_predict_dagster.errors import SettingsError
+from asset_predict_dagster.errors import SettingsError, in_words
 
 _PREDICTS_NOTHING = (
     "signal_cluster is a function of the same day's features: a model that scores 100 % on it has"
@@ -143,14 +143,3 @@ class Experiment(BaseModel):
     def from_card(cls, card: dict[str, Any]) -> "Experiment":
         """The experiment of which `as_card` is `card`."""
         return cls(**{name: value for name, value in card.items() if name != "span"})
-
-
-def in_words(refused: ValidationError) -> str:
-    """Each refused value in half a sentence: its name, what was found, what was expected."""
-    said = []
-    for problem in refused.errors():
-        name = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
-        message = message[0].lower() + message[1:]
-        said.append(f"{name}={problem['input']!r}: {message}" if name else message)
-    return "; ".join(said)

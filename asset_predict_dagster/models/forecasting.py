@@ -13,7 +13,7 @@ import numpy as np
 
 from asset_predict_dagster.dataset.labels import learned_until
 from asset_predict_dagster.dataset.samples import HORIZONS, Samples
-from asset_predict_dagster.dataset.windows import gather, window_index
+from asset_predict_dagster.dataset.windows import gather, one_window, window_index
 from asset_predict_dagster.errors import BundleError, SettingsError
 from asset_predict_dagster.models.base import ONNX_INPUT, ONNX_PROBABILITIES, ONNX_RETURN_SCORES
 from asset_predict_dagster.models.calibration import Calibration, held
@@ -58,9 +58,51 @@ class Bundle:
 
     @property
     def learned_until(self) -> date:
-        """The last session it knows something of; what it says of earlier ones is hindsight."""
-        last = date.fromisoformat(self.card["training_sessions"][1])
-        return learned_until(last, self.card["experiment"]["span"])
+        """The last session it knows something of; what it says of earlier ones is hindsight.
+
+        Raises
+        ------
+        BundleError
+            If the card does not say.
+        """
+        try:
+            last = date.fromisoformat(self.card["training_sessions"][1])
+            span = int(self.card["experiment"]["span"])
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"bundle {self.digest[:12]}: its card should say training_sessions and the span of"
+                f" its experiment ({error!r}); train the model again"
+            ) from error
+        return learned_until(last, span)
+
+    def refuse_unless_it_forecasts(self) -> None:
+        """Open the graph and let it answer once, to a row of which everything is missing.
+
+        Raises
+        ------
+        BundleError
+            If it cannot, or if its card is of another graph.
+        """
+        try:
+            steps = [self.card["lookback"]] if self.card["lookback"] > 1 else []
+            shape = (1, *steps, len(self.card["feature_names"]))
+            raw, scores = self._graph.answer(np.full(shape, np.nan, dtype=np.float32))
+            numbers = self.calibration
+            found = [raw.shape, scores.shape, *numbers.shapes]
+            n_scores = len(numbers.scale)
+            numbers.probabilities(raw)
+        except Exception as error:  # a stranger's bytes and numbers: onnxruntime's errors are many
+            raise BundleError(
+                f"bundle {self.digest[:12]}: its graph and its card should forecast together and"
+                f" cannot ({type(error).__name__}: {' '.join(str(error).split())}); train the"
+                " model again"
+            ) from error
+        wanted = [(1, 3), (1, n_scores), (3,), (n_scores,), (len(PATH_HORIZONS),)]
+        if found != wanted:
+            raise BundleError(
+                f"bundle {self.digest[:12]}: probabilities, scores, bias, scale and width should"
+                f" be of shapes {wanted} and are of {found}; train the model again"
+            )
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -135,6 +177,9 @@ class Graph:
     def inputs(self, samples: Samples, rows: np.ndarray) -> Iterator[np.ndarray]:
         """What the graph reads of the given rows, a batch at a time; the same for every run."""
         places = _places(self._model, samples.feature_names, self._names)
+        if len(rows) == 1 and self._lookback > 1:
+            yield self._window(samples, int(rows[0]), places)
+            return
         # A column is copied once where many rows want it, and not at all for a few.
         columns = None
         if len(rows) * self._lookback > samples.n_rows:
@@ -150,6 +195,18 @@ class Graph:
             else:
                 given = _gathered(columns, index)
             yield given
+
+    def _window(self, samples: Samples, row: int, places: np.ndarray) -> np.ndarray:
+        """The input for one row: a slice of the features needs no index."""
+        first, steps = one_window(
+            samples.ticker_codes, samples.session_codes, row, self._lookback, self._longest_gap
+        )
+        there = samples.features[first : row + 1].take(places, axis=1)
+        if len(there) == self._lookback:
+            return there[None]
+        window = np.full((1, self._lookback, len(places)), np.nan, dtype=np.float32)
+        window[0, steps] = there
+        return window
 
 
 @lru_cache(maxsize=64)

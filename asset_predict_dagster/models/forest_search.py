@@ -1,16 +1,21 @@
 """How the twins should grow, searched within the training sessions and nowhere else.
 
-Folds and scores are those of `forest_folds.py`; each twin is searched by itself.
+Folds and scores are those of `forest_folds.py`, the space is that of `search_space.py`; each twin
+is searched by itself.
 
 Successive halving (Jamieson and Talwalkar 2016): every candidate gets a sixth of its trees, the
 best third of them half, the best third of those the rest. Trees, not sessions: a leaf that suits
 a third of the history is too small for all of it, while fewer trees blur every candidate alike.
 The trees a candidate has are kept when it gets more. `benchmarks/forest.py` has what is saved.
 
+A candidate's leaf is no larger than a tree of the smallest fold allows (`twin_forests.leaf_size`),
+so that every fold, the fit and the refit grow the very leaf that was scored and is recorded.
+
 On B3's prices candidates differ by little more than one forest from the next of the same growth:
 a search there finds luck as often as skill, and the defaults stay unless it is asked for.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 from math import ceil
 from typing import Any
@@ -28,6 +33,7 @@ from asset_predict_dagster.models.forest_folds import (
     returns_score,
 )
 from asset_predict_dagster.models.forest_settings import ForestSettings
+from asset_predict_dagster.models.search_space import GROWTH, Range
 from asset_predict_dagster.models.twin_forests import TWINS, Growth, Twin, answers, grown
 
 SHARES = (1 / 6, 1 / 2, 1)
@@ -35,9 +41,6 @@ SHARES = (1 / 6, 1 / 2, 1)
 
 KEPT = 3
 """One candidate in so many stays after a round."""
-
-LEAF, MAX_FEATURES, MAX_SAMPLES, DEPTH = (20, 1_000), (0.1, 0.8), (0.1, 0.8), (4, 16)
-"""The space searched, both ends included; the leaf on a logarithmic scale."""
 
 
 def search(
@@ -71,8 +74,12 @@ def search(
     TrainingError
         If the training sessions cannot be cut into folds.
     """
-    candidates = [knobs.growth, *_drawn(knobs.n_candidates - 1, knobs.seed)]
     folds = list(inner_folds(samples, train, feature_names, knobs, span=span, embargo=embargo))
+    n_fewest = min(len(fold.codes) for fold in folds)
+    candidates = [
+        replace(growth, min_samples_leaf=growth.leaf(n_fewest))
+        for growth in (knobs.growth, *_drawn(knobs.n_candidates - 1, knobs.seed))
+    ]
     chosen: dict[str, Any] = {}
     best: dict[str, float] = {}
     tables = []
@@ -159,11 +166,20 @@ def _drawn(n_candidates: int, seed: int) -> list[Growth]:
     """Candidates drawn from the space, independently."""
     random = np.random.default_rng(seed)
     return [
-        Growth(
-            min_samples_leaf=round(float(np.exp(random.uniform(*np.log(LEAF))))),
-            max_features=round(random.uniform(*MAX_FEATURES), 3),
-            max_samples=round(random.uniform(*MAX_SAMPLES), 3),
-            max_depth=int(random.integers(DEPTH[0], DEPTH[1], endpoint=True)),
-        )
+        Growth(**{name: _number(knob, random) for name, knob in GROWTH.items()})
         for _ in range(n_candidates)
     ]
+
+
+def _number(knob: Range, random: np.random.Generator) -> Any:
+    """A number of the range by chance: whole, or to three decimals."""
+    low, high = knob.low, knob.high
+    is_whole = isinstance(low, int)
+    if is_whole and not knob.is_log:
+        return int(random.integers(low, int(high), endpoint=True))
+    value = (
+        np.exp(random.uniform(np.log(low), np.log(high)))
+        if knob.is_log
+        else random.uniform(low, high)
+    )
+    return round(float(value)) if is_whole else round(float(value), 3)

@@ -2,10 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from asset_predict_dagster.errors import SettingsError
-from asset_predict_dagster.models.experiment import in_words
+from asset_predict_dagster.errors import SettingsError, in_words
 from asset_predict_dagster.models.twin_forests import ClassWeight, Growth
 
 
@@ -23,7 +22,8 @@ class ForestSettings(BaseModel):
     max_depth
         Splits from root to leaf; None: as many as the leaves allow.
     min_samples_leaf
-        Rows a leaf needs; lowered on small data so that a tree can have 20 leaves.
+        Rows a leaf needs; lowered on small data so that a tree can have 20 leaves, and by a
+        search to what its smallest fold allows. The card has what was grown, as `leaf_grown`.
     max_features
         Share of the features a split chooses from.
     max_samples
@@ -40,7 +40,7 @@ class ForestSettings(BaseModel):
         the twins: not at all, by successive halving, or by growing every candidate to the end.
         The values given here are the first candidate.
     n_candidates
-        How many are tried, where there is a search.
+        How many are tried by a search; refused where there is none.
     n_bins
         Quantile bins per feature.
     n_jobs
@@ -69,6 +69,21 @@ class ForestSettings(BaseModel):
             super().__init__(**knobs)
         except ValidationError as refused:
             raise SettingsError(f"random_forest: {in_words(refused)}") from refused
+
+    @model_validator(mode="after")
+    def _no_candidates_without_a_search(self) -> "ForestSettings":
+        given = self.model_fields_set
+        # A card repeats the default beside its search=none, which is no wish.
+        is_wish = (
+            "search" not in given
+            or self.n_candidates != type(self).model_fields["n_candidates"].default
+        )
+        if self.search == "none" and "n_candidates" in given and is_wish:
+            raise ValueError(
+                f"n_candidates={self.n_candidates} is of a search, and search is none; choose"
+                " search halving or random, or leave it out"
+            )
+        return self
 
     @property
     def growth(self) -> Growth:

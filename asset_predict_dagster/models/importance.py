@@ -27,6 +27,9 @@ COLUMNS = (
     "rank_ic_high",
 )
 
+FEWEST_BLOCKS = 5
+"""A month is cut shorter where there are fewer of them, or hardly any would change places."""
+
 _SMALLEST_PROBABILITY = 1e-15
 
 
@@ -36,6 +39,7 @@ def permutation_importance(
     rows: np.ndarray,
     seed: int,
     *,
+    lookback: int = 1,
     features: tuple[str, ...] | None = None,
     n_sessions: int = 60,
     n_repeats: int = 3,
@@ -44,9 +48,11 @@ def permutation_importance(
 
     A value goes to another ticker of the same session, of those in the universe or of those
     outside it, in every session alike, so that the past of a window is permuted as well.
-    A feature of the market is the same for every ticker: its values move to other sessions, of
-    those up to the last forecast, a month of consecutive ones at a time, so that they stay a
-    plausible course of events.
+    A feature of the market is the same for every ticker: its values change places between the
+    sessions that the forecasts read, from the first of `rows` (and what its window looks back on)
+    to the last, a month of consecutive ones at a time, so that they stay a plausible course of
+    events. Where it is missing it stays missing: a model must not be judged by a market that it
+    was fitted on, or by holes that it never meets.
 
     The intervals are of the sessions (blocks of them, `dataset/bootstrap.py`), each the mean of its
     repeats. A feature that the model does not read has exactly 0; one of mere noise has intervals
@@ -58,6 +64,8 @@ def permutation_importance(
         How the model forecasts; missing scores order nothing.
     rows
         Labelled rows that the model was not fitted on: positions, or a boolean mask.
+    lookback
+        Sessions of a window that the model reads, its own session included.
     features
         Those to permute; None: all of the samples'. Name what the model reads: the rest is 0.
     n_sessions
@@ -78,8 +86,8 @@ def permutation_importance(
     judge = _Judge.of(samples, asked)
     before = judge.by_session(*run(samples, asked))
 
-    random = np.random.default_rng(seed)
-    shuffles = [_Shuffle.drawn(samples, codes[-1], random) for _ in range(n_repeats)]
+    read = int(codes[0]) - lookback + 1, int(codes[-1])
+    shuffles = [_Shuffle.drawn(samples, read, (seed, repeat)) for repeat in range(n_repeats)]
     changed = replace(samples, features=samples.features.copy())
     n_apart = max(1, len(codes) // len(places))
     weights = block_weights(judge.n_sessions, seed, block=-(-BLOCK // n_apart))
@@ -98,37 +106,50 @@ def permutation_importance(
 
 @dataclass(frozen=True)
 class _Shuffle:
-    """One permutation for all features: which row, and which session, a value is taken from."""
+    """One permutation: which row a ticker's value is taken from, and how sessions are dealt."""
 
     session: np.ndarray  # (n_rows,), int: position of the row's session
     first_row: np.ndarray  # (n_sessions,): a row of each session
     row_source: np.ndarray  # (n_rows,)
-    session_source: np.ndarray  # (n_sessions,)
+    is_read: np.ndarray  # (n_sessions,), bool: those that the market's values move between
+    seed: tuple[int, int]
 
     @classmethod
-    def drawn(cls, samples: Samples, last: int, random: np.random.Generator) -> "_Shuffle":
-        """`last` is the code of the last session that the market's values come from, or go to."""
+    def drawn(cls, samples: Samples, read: tuple[int, int], seed: tuple[int, int]) -> "_Shuffle":
+        """`read` are the codes of the first and the last session that the forecasts read."""
         sessions, first_row, session = np.unique(
             samples.session_codes, return_index=True, return_inverse=True
         )
         # Ranks are missing outside the universe: tickers change places within it.
         place = 2 * session + samples.in_universe
         row_source = np.empty(samples.n_rows, dtype=np.int64)
-        drawn = np.lexsort((random.random(samples.n_rows), place))
+        drawn = np.lexsort((np.random.default_rng(seed).random(samples.n_rows), place))
         row_source[np.argsort(place, kind="stable")] = drawn
-
-        n_sessions = int(np.searchsorted(sessions, last, side="right"))
-        starts = BLOCK * random.permutation(-(-n_sessions // BLOCK)).repeat(BLOCK)[:n_sessions]
-        session_source = np.arange(len(sessions))
-        session_source[:n_sessions] = (starts + np.arange(n_sessions) % BLOCK) % n_sessions
-        return cls(session, first_row, row_source, session_source)
+        is_read = (sessions >= read[0]) & (sessions <= read[1])
+        return cls(session, first_row, row_source, is_read, seed)
 
     def applied(self, column: np.ndarray) -> np.ndarray:
         """Values of one feature, shape (n_rows,), in their new places."""
         of_session = column[self.first_row]
-        if np.array_equal(of_session[self.session], column, equal_nan=True):
-            return of_session[self.session_source][self.session]
-        return column[self.row_source]
+        if not np.array_equal(of_session[self.session], column, equal_nan=True):
+            return column[self.row_source]
+        known = np.flatnonzero(self.is_read & ~np.isnan(of_session))
+        # From the seed anew: a feature's places do not depend on which others are asked about.
+        order = _months_dealt(len(known), np.random.default_rng((*self.seed, 1)))
+        moved = of_session.copy()
+        moved[known] = of_session[known[order]]
+        return moved[self.session]
+
+
+def _months_dealt(n_sessions: int, random: np.random.Generator) -> np.ndarray:
+    """A permutation of so many sessions that keeps months of them whole; few are dealt in fifths.
+
+    >>> _months_dealt(5, np.random.default_rng(0)).tolist()
+    [2, 4, 3, 0, 1]
+    """
+    length = max(1, min(BLOCK, n_sessions // FEWEST_BLOCKS))
+    blocks = np.split(np.arange(n_sessions), np.arange(length, n_sessions, length))
+    return np.concatenate([blocks[place] for place in random.permutation(len(blocks))])
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,11 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from asset_predict_dagster.dataset.catalogue import OF_THE_MARKET, RANKS
+from asset_predict_dagster.dataset.model_columns import RIDGE_FEATURES
 from asset_predict_dagster.dataset.samples import ACTIONS, Samples
 from asset_predict_dagster.dataset.scaling import CLIP, RobustScaling
-from asset_predict_dagster.errors import SettingsError, TrainingError
+from asset_predict_dagster.errors import SettingsError, TrainingError, in_words
 from asset_predict_dagster.models.base import Trained
-from asset_predict_dagster.models.experiment import in_words
-
-RIDGE_FEATURES = (
-    *(feature.name for feature in RANKS),
-    *(feature.name for feature in OF_THE_MARKET),
-    "volatility_21d",
-    "volatility_63d",
-    "parkinson_volatility_21d",
-)
-"""Ranks order the tickers; the market's state and the level of a volatility tell hold from move."""
 
 MIN_ROWS = 200
 """Fewer rows than this teach nothing worth keeping."""

@@ -1,7 +1,8 @@
-"""Where a killed training left off: one file, written whole after every epoch.
+"""Where a killed fit or refit left off: one file, written whole after every epoch.
 
 The file carries a key, the digest of everything that decides how the training goes. A file of any
-other training is never taken up: it is said so in the log, and it is written over.
+other training is never taken up: it is said so in the log, and it is written over. Two trainings
+at once may share a file: the one that wrote last can be taken up, and neither disturbs the other.
 
 This file imports torch: import it inside functions only.
 """
@@ -11,6 +12,8 @@ import io
 import json
 import logging
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import torch
 
 from asset_predict_dagster import __version__
 from asset_predict_dagster.errors import TrainingError
+from asset_predict_dagster.models.durable import write_through
 from asset_predict_dagster.models.lstm_panel import Panel
 from asset_predict_dagster.models.lstm_settings import LstmSettings
 
@@ -57,17 +61,16 @@ class Checkpoint:
     def read(self) -> dict[str, Any] | None:
         """What the training left there; None if nothing, or another training's."""
         try:
-            content = torch.load(self.path, weights_only=True, map_location="cpu")
+            key, state = self._content()
         except FileNotFoundError:
             return None
         except Exception as error:  # a stranger's bytes: torch does not say how it may fail
             _log.warning("lstm: %s is no checkpoint (%r); starting afresh", self.path, error)
             return None
-        if not isinstance(content, dict) or content.get("key") != self.key:
+        if key != self.key:
             _log.warning("lstm: %s is of other settings or data; starting afresh", self.path)
             return None
-        _log.info("lstm: taken up from %s", self.path)
-        return content["state"]
+        return state
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the file by `state` in one step.
@@ -79,14 +82,13 @@ class Checkpoint:
         """
         file = io.BytesIO()
         torch.save({"key": self.key, "state": state}, file)
-        beside = self.path.with_name(self.path.name + ".writing")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as opened:
-                opened.write(file.getvalue())
-                opened.flush()
-                os.fsync(opened.fileno())
-            os.replace(beside, self.path)
+            # A folder of its own: two trainings that write at once never meet.
+            with tempfile.TemporaryDirectory(prefix=".writing-", dir=self.path.parent) as workplace:
+                beside = Path(workplace) / self.path.name
+                write_through(beside, file.getvalue())
+                os.replace(beside, self.path)
         except OSError as error:
             raise TrainingError(
                 f"lstm: the checkpoint {self.path} cannot be written: {error.strerror};"
@@ -94,5 +96,11 @@ class Checkpoint:
             ) from error
 
     def remove(self) -> None:
-        """There is nothing left to take up."""
-        self.path.unlink(missing_ok=True)
+        """There is nothing left to take up; what another training wrote there since stays."""
+        with suppress(Exception):  # a stranger's bytes, or none: not ours to remove
+            if self._content()[0] == self.key:
+                self.path.unlink(missing_ok=True)
+
+    def _content(self) -> tuple[str, Any]:
+        content = torch.load(self.path, weights_only=True, map_location="cpu")
+        return content["key"], content["state"]

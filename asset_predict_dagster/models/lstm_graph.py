@@ -1,7 +1,7 @@
 """The ONNX graph of the LSTM, built by hand from the weights of one network per seed.
 
-The graph says what `lstm.StockLstm.forward` says, once per network, and ends in the mean of
-their answers. Built by hand it needs no torch and holds no path or name of the machine.
+The graph says what `lstm.StockLstm.forward` says, in the mean over the networks. Built by hand it
+needs no torch and holds no path or name of the machine.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,10 +39,7 @@ def lstm_graph(networks: Sequence[Weights], lookback: int, clip: float) -> bytes
     """
     builder = _GraphBuilder()
     scaled = _scale(builder, networks[0], clip)  # (lookback, n, n_features)
-    answers = [_answer(builder, scaled, weights) for weights in networks]
-    probabilities, scores = zip(*answers, strict=True)
-    builder.add("Mean", list(probabilities), output=ONNX_PROBABILITIES)
-    builder.add("Mean", list(scores), output=ONNX_RETURN_SCORES)
+    _answer(builder, [_memory(builder, scaled, weights) for weights in networks], networks)
 
     n_features = len(networks[0]["centre"])
     n_actions = len(networks[0]["action_head.bias"])
@@ -77,6 +74,11 @@ class _GraphBuilder:
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 
+    def gemm(self, rows: str, weight: np.ndarray, bias: np.ndarray, output: str = "") -> str:
+        """rows × weightᵀ + bias."""
+        inputs = [rows, self.constant(weight), self.constant(bias)]
+        return self.add("Gemm", inputs, output, transB=1)
+
 
 def _tensor(name: str, *widths: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *widths])
@@ -93,25 +95,53 @@ def _scale(builder: _GraphBuilder, weights: Weights, clip: float) -> str:
     return builder.add("Transpose", [builder.add("Clip", [scaled, *bounds])], perm=[1, 0, 2])
 
 
-def _answer(builder: _GraphBuilder, scaled: str, weights: Weights) -> tuple[str, str]:
-    """Probabilities and return scores of one network after the last step."""
-    direction = builder.constant(np.array([1]))
+def _memory(builder: _GraphBuilder, scaled: str, weights: Weights) -> str:
+    """What one network remembers after the last step, shape (1, n, units)."""
     steps, last = scaled, ""
     n_layers = sum(name.startswith("memory.weight_ih_l") for name in weights)
     for layer in range(n_layers):
-        every, last = f"steps_{len(builder.nodes)}", f"last_{len(builder.nodes)}"
+        is_top = layer == n_layers - 1
+        # An output without a name is not made: of the top layer only the last step is read.
+        every, last = "" if is_top else f"steps_{len(builder.nodes)}", f"last_{len(builder.nodes)}"
         inputs = [steps, *(builder.constant(part) for part in _lstm_weights(weights, layer))]
         units = weights[f"memory.weight_hh_l{layer}"].shape[1]
         builder.nodes.append(helper.make_node("LSTM", inputs, [every, last], hidden_size=units))
-        # ONNX gives (lookback, directions, n, units), of one direction here.
-        steps = builder.add("Squeeze", [every, direction])
-    hidden = builder.add("Squeeze", [last, builder.constant(np.array([0]))])  # (n, units)
+        if not is_top:
+            # ONNX gives (lookback, directions, n, units), of one direction here.
+            steps = builder.add("Squeeze", [every, builder.constant(np.array([1]))])
+    return last
 
-    def head(name: str) -> str:
-        inputs = [hidden, *(builder.constant(weights[f"{name}.{k}"]) for k in ("weight", "bias"))]
-        return builder.add("Gemm", inputs, transB=1)
 
-    return builder.add("Softmax", [head("action_head")], axis=-1), head("return_head")
+def _answer(builder: _GraphBuilder, memories: list[str], networks: Sequence[Weights]) -> None:
+    """The two outputs: the mean over the networks of what their heads say.
+
+    The heads of all networks are one product each, since a node costs as much as its arithmetic
+    when one row is asked for: the return scores' weights are stacked, which is their mean, and
+    those of the actions, whose mean is of probabilities, stand on a diagonal of blocks.
+    """
+    side_by_side = builder.add("Concat", memories, axis=2)  # (1, n, networks × units)
+    hidden = builder.add("Squeeze", [side_by_side, builder.constant(np.array([0]))])
+
+    n_networks, n_actions = len(networks), len(networks[0]["action_head.bias"])
+    units = networks[0]["action_head.weight"].shape[1]
+    action = np.zeros((n_networks, n_actions, n_networks, units), dtype=np.float32)
+    for place, weights in enumerate(networks):
+        action[place, :, place] = weights["action_head.weight"]
+    logits = builder.gemm(
+        hidden,
+        action.reshape(n_networks * n_actions, n_networks * units),
+        np.concatenate([weights["action_head.bias"] for weights in networks]),
+    )
+    shape = builder.constant(np.array([-1, n_networks, n_actions]))
+    each = builder.add("Softmax", [builder.add("Reshape", [logits, shape])], axis=-1)
+    builder.add("ReduceMean", [each], output=ONNX_PROBABILITIES, axes=[1], keepdims=0)
+
+    builder.gemm(
+        hidden,
+        np.concatenate([weights["return_head.weight"] for weights in networks], 1) / n_networks,
+        np.mean([weights["return_head.bias"] for weights in networks], axis=0),
+        output=ONNX_RETURN_SCORES,
+    )
 
 
 def _lstm_weights(weights: Weights, layer: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

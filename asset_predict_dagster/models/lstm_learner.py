@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ from asset_predict_dagster.dataset.scaling import CLIP, RobustScaling
 from asset_predict_dagster.errors import TrainingError
 from asset_predict_dagster.models.base import Trained
 from asset_predict_dagster.models.lstm_settings import LstmSettings
+
+if TYPE_CHECKING:
+    from asset_predict_dagster.models.lstm_checkpoint import Checkpoint
 
 
 class LstmLearner:
@@ -25,12 +28,15 @@ class LstmLearner:
         Defaults where None.
     report
         Called after every epoch with `seed, epoch, epochs, train_loss, validation_loss,
-        learning_rate, seconds_left`. The last reckons with every epoch: stopping early is not
-        foreseen.
+        learning_rate, seconds_left, is_taken_up`. The time left reckons with every epoch: stopping
+        early is not foreseen. An epoch that a killed training had done is reported where it is
+        the last of its network, with `is_taken_up`.
     checkpoint
-        A file. Every epoch is put away there, and a training that was killed goes on from it when
-        the same is asked for again: equal to the bit, on the same machine. It is removed when
-        the training is complete. A fit and its refit may share it; two trainings at once may not.
+        A path, which `.fit` and `.refit` are added to. Every epoch is put away there, and a
+        training that was killed goes on from it when the same is asked for again: equal to the
+        bit, on the same machine. A fit that is complete stays there while its refit goes on, and
+        both until `forget`. Trainings at once that share it work as if they did not, but only the
+        one that wrote last is taken up.
     """
 
     name = "lstm"
@@ -48,6 +54,7 @@ class LstmLearner:
         self.lookback = self.knobs.lookback
         self.report = report
         self.checkpoint = checkpoint
+        self._written: list[Checkpoint] = []
 
     def fit(self, samples: Samples, train: np.ndarray, validation: np.ndarray) -> Trained:
         """Fit on the rows of `train`; `validation` sets the learning rates and the epoch."""
@@ -64,6 +71,12 @@ class LstmLearner:
                 f" rates for {len(rates)}; refit with the settings of that fit"
             )
         return self._train(samples, rows, np.zeros_like(rows), rates)
+
+    def forget(self) -> None:
+        """Remove the checkpoints: whatever was to be done with the fit and the refit is done."""
+        for checkpoint in self._written:
+            checkpoint.remove()
+        self._written.clear()
 
     def _train(
         self,
@@ -90,7 +103,10 @@ class LstmLearner:
         checkpoint = None
         if self.checkpoint is not None:
             key = training_key(panel, knobs, rates, device)
-            checkpoint = Checkpoint(self.checkpoint, key)
+            part = "fit" if rates is None else "refit"
+            path = self.checkpoint.with_name(f"{self.checkpoint.name}.{part}")
+            checkpoint = Checkpoint(path, key)
+            self._written.append(checkpoint)
         networks, curves = train_networks(panel, knobs, rates, device, self.report, checkpoint)
         weights = [
             {name: tensor.numpy() for name, tensor in network.state_dict().items()}
@@ -131,11 +147,14 @@ def describe_epoch(epoch: dict[str, Any]) -> str:
     'refit, seed 42 epoch 2/5: loss 0.6100, learning rate 0.005, at most 3 s left'
     """
     is_refit = np.isnan(epoch["validation_loss"])
+    is_taken_up = epoch.get("is_taken_up", False)
+    left = "" if is_taken_up else f", at most {epoch['seconds_left']:.0f} s left"
     return (
         f"{'refit' if is_refit else 'fit'}, seed {epoch['seed']}"
-        f" epoch {epoch['epoch']}/{epoch['epochs']}: loss {epoch['train_loss']:.4f},"
+        f" {'taken up from ' if is_taken_up else ''}epoch {epoch['epoch']}/{epoch['epochs']}:"
+        f" loss {epoch['train_loss']:.4f},"
         + ("" if is_refit else f" validation {epoch['validation_loss']:.4f},")
-        + f" learning rate {epoch['learning_rate']:.2g}, at most {epoch['seconds_left']:.0f} s left"
+        + f" learning rate {epoch['learning_rate']:.2g}{left}"
     )
 
 

@@ -2,10 +2,21 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from asset_predict_dagster.dataset.samples import HORIZONS
-from asset_predict_dagster.errors import SettingsError
+from asset_predict_dagster.errors import SettingsError, in_words
+
+LEAST_LOSS_WEIGHT = 1e-3
+"""A head that counts for less would hardly be trained, and forecast all the same."""
 
 
 class LstmSettings(BaseModel):
@@ -41,7 +52,8 @@ class LstmSettings(BaseModel):
     gradient_clip_norm
         A longer gradient is shortened to this.
     loss_weight_action, loss_weight_return
-        What each head's loss counts. The action's is near 1, the return's near .4.
+        What each head's loss counts. The action's is near 1, the return's near .4. Neither may
+        be 0: both heads forecast, so both are trained.
     task_weighting
         `fixed`: as given. `uncertainty`: learned beside the network, from there. Validation is
         always judged by the weights given, or a network could do well by its weights alone.
@@ -58,10 +70,15 @@ class LstmSettings(BaseModel):
     schedule
         Of the learning rate. `plateau`: after more than `scheduler_patience` epochs without such
         progress it is multiplied by `scheduler_factor`. `cosine`: half in the first epoch, then
-        along a half wave from `learning_rate`, planned for all `epochs`; the two knobs of the
-        plateau are not read.
-    scheduler_patience, scheduler_factor, min_learning_rate
-        See `schedule`; no schedule goes below the minimum.
+        along a half wave from `learning_rate`, planned for all `epochs`. Whoever gives
+        `scheduler_patience` or `scheduler_factor` and no schedule gets the plateau, which alone
+        reads them.
+    scheduler_patience, scheduler_factor
+        Of the plateau. Beside a cosine that was asked for they are refused, unless they are the
+        defaults, as in a card.
+    min_learning_rate
+        No schedule goes below it. Where it is not given and `learning_rate` is lower than the
+        default, it is `learning_rate`.
     n_seeds
         Networks that differ by their seed alone; their mean answers. Three found a tenth more
         of a weak planted signal than one.
@@ -76,7 +93,7 @@ class LstmSettings(BaseModel):
         Of torch. Two that contend are slower than one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     lookback: int = Field(32, ge=5, le=200)
     longest_gap: int = Field(10, ge=0, le=512)
@@ -91,8 +108,8 @@ class LstmSettings(BaseModel):
     learning_rate: float = Field(5e-3, gt=0, lt=1)
     weight_decay: float = Field(1e-4, ge=0, lt=1)
     gradient_clip_norm: float = Field(1.0, gt=0)
-    loss_weight_action: float = Field(1.0, ge=0)
-    loss_weight_return: float = Field(0.3, ge=0)
+    loss_weight_action: float = Field(1.0, ge=LEAST_LOSS_WEIGHT, le=1_000)
+    loss_weight_return: float = Field(0.3, ge=LEAST_LOSS_WEIGHT, le=1_000)
     task_weighting: Literal["fixed", "uncertainty"] = "fixed"
     focal_loss_gamma: float = Field(0.0, ge=0, le=5)
     oversample: bool = False
@@ -106,13 +123,13 @@ class LstmSettings(BaseModel):
     seed: int = Field(42, ge=0, lt=2**32)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
-    threads: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, le=256)
 
     def __init__(self, **knobs: Any) -> None:
         try:
             super().__init__(**knobs)
         except ValidationError as refused:
-            raise SettingsError(f"lstm: {_in_words(refused)}") from refused
+            raise SettingsError(f"lstm: {in_words(refused)}") from refused
 
     @field_validator("horizons", mode="before")
     @classmethod
@@ -121,26 +138,60 @@ class LstmSettings(BaseModel):
         if not isinstance(given, (list, tuple)):
             return given
         if list(given) != list(range(1, len(given) + 1)):
-            raise ValueError(f"must be 1, 2... without a hole, found {list(given)}")
+            raise ValueError("must be 1, 2... without a hole")
         return len(given)
+
+    @field_validator("loss_weight_action", "loss_weight_return", mode="wrap")
+    @classmethod
+    def _no_head_is_left_untrained(cls, given: Any, read: ValidatorFunctionWrapHandler) -> float:
+        try:
+            return read(given)
+        except ValidationError as refused:
+            if refused.errors()[0]["type"] != "greater_than_equal":
+                raise
+            raise ValueError(
+                f"must be at least {LEAST_LOSS_WEIGHT}: a head without weight is never trained,"
+                " and what it says would be published as a forecast"
+            ) from refused
+
+    @model_validator(mode="after")
+    def _fill_in(self) -> "LstmSettings":
+        """What was not given follows what was, where the default would contradict it."""
+        implied: dict[str, Any] = {}
+        if "schedule" not in self.model_fields_set and self._of_the_plateau_given():
+            implied["schedule"] = "plateau"
+        if "min_learning_rate" not in self.model_fields_set:
+            implied["min_learning_rate"] = min(self.min_learning_rate, self.learning_rate)
+        for name, value in implied.items():
+            object.__setattr__(self, name, value)  # nobody has seen the frozen settings yet
+        return self
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> "LstmSettings":
-        weights = self.loss_weight_action, self.loss_weight_return
-        if weights == (0, 0):
-            raise ValueError("loss_weight_action and loss_weight_return are both 0")
-        if self.task_weighting == "uncertainty" and 0 in weights:
+        idle = [
+            name
+            for name in self._of_the_plateau_given()
+            if getattr(self, name) != type(self).model_fields[name].default
+        ]
+        if self.schedule == "cosine" and idle:
             raise ValueError(
-                "task_weighting uncertainty starts from loss_weight_action and"
-                " loss_weight_return, of which one is 0; use fixed, or raise it"
+                f"schedule cosine does not read {' and '.join(idle)}; choose schedule plateau, or"
+                " leave them out"
             )
         if self.min_learning_rate > self.learning_rate:
-            raise ValueError("min_learning_rate is above learning_rate")
+            raise ValueError(
+                f"min_learning_rate {self.min_learning_rate:g} is above learning_rate"
+                f" {self.learning_rate:g}; lower it, or leave it out"
+            )
         if self.training_mode == "windowed" and self.block_sessions is not None:
             raise ValueError("block_sessions is for many_to_many; a windowed sequence is lookback")
         if self.block_length < self.lookback:
             raise ValueError("block_sessions is below lookback, which training would never see")
         return self
+
+    def _of_the_plateau_given(self) -> list[str]:
+        of_the_plateau = ("scheduler_patience", "scheduler_factor")
+        return [name for name in of_the_plateau if name in self.model_fields_set]
 
     @property
     def block_length(self) -> int:
@@ -153,14 +204,3 @@ class LstmSettings(BaseModel):
     def burn_in(self) -> int:
         """First steps of a training sequence that do not count: they have too little past."""
         return self.lookback - 1 if self.training_mode == "windowed" else self.lookback // 2
-
-
-def _in_words(refused: ValidationError) -> str:
-    """What is wrong with each setting, in one sentence."""
-    reasons = []
-    for error in refused.errors():
-        name = ".".join(str(part) for part in error["loc"])
-        reason = error["msg"].removeprefix("Value error, ")
-        found = f", found {error['input']!r}" if name and error["type"] != "value_error" else ""
-        reasons.append(f"{name}: {reason}{found}" if name else reason)
-    return "; ".join(reasons)

@@ -110,8 +110,7 @@ class NetworkInTraining:
             self.network.load_state_dict(self.best_weights)
         else:
             self.best_epoch = self.n_epochs
-        for row in self.curve:
-            row["is_best"] = row["epoch"] == self.best_epoch
+        self.curve = [{**row, "is_best": row["epoch"] == self.best_epoch} for row in self.curve]
         return self.network.eval().cpu()
 
     def state(self) -> dict[str, Any]:
@@ -148,7 +147,6 @@ def cosine_rate(epoch: int, settings: LstmSettings) -> float:
     >>> [round(cosine_rate(epoch, knobs), 4) for epoch in range(4)]
     [0.05, 0.0854, 0.05, 0.0146]
     """
-    if epoch == 0:  # Adam does not know yet how large gradients are
-        return settings.learning_rate / 2
-    wave = (1 + math.cos(math.pi * epoch / settings.epochs)) / 2
+    # In the first epoch Adam does not know yet how large gradients are.
+    wave = (1 + math.cos(math.pi * epoch / settings.epochs)) / 2 if epoch else 0.5
     return max(settings.learning_rate * wave, settings.min_learning_rate)

@@ -28,7 +28,8 @@ from asset_predict_dagster.models.lstm_settings import LstmSettings
 from asset_predict_dagster.models.lstm_state import NetworkInTraining
 
 Report = Callable[[dict[str, Any]], None]
-"""Hears of every epoch: its row of the curves, how many `epochs`, and `seconds_left`."""
+"""Hears of every epoch: its row of the curves, how many `epochs`, `seconds_left`, and whether it
+`is_taken_up`: the last one that a killed training had done, `seconds_left` then unknown (NaN)."""
 
 _VALIDATED_AT_ONCE = 512
 """Sequences of validation rows; any number gives the same loss, this one fits the caches."""
@@ -138,8 +139,9 @@ def train_networks(
 ) -> tuple[list[StockLstm], pd.DataFrame]:
     """One network per seed, and the curves: one row per seed and epoch.
 
-    With a checkpoint it begins where a killed training of the same key left off, and reports the
-    epochs that are left; the curves tell of all of them.
+    With a checkpoint it begins where a killed training of the same key left off, and reports, of
+    each network, the last epoch that was done and those that are left; the curves tell of all of
+    them. The checkpoint stays: one of a training that is complete gives its networks at once.
     """
     states = (checkpoint.read() if checkpoint else None) or []
     planned = [settings.epochs] * settings.n_seeds
@@ -153,22 +155,27 @@ def train_networks(
         rates = None if replayed_rates is None else replayed_rates[number]
         with repeatable(seed, settings.threads, device):
             training = NetworkInTraining(panel.scaling, settings, seed, rates, device)
+            n_epochs = training.n_epochs
             if number < len(states):
                 training.restore(states[number])
+                if report is not None:
+                    told = {"epochs": n_epochs, "seconds_left": math.nan, "is_taken_up": True}
+                    report({**training.curve[-1], **told})
             clock.start(sum(planned[:number]) + training.epoch)
 
-            def after_epoch(row: dict[str, Any], number=number, training=training) -> None:
+            def after_epoch(
+                row: dict[str, Any], number=number, training=training, n_epochs=n_epochs
+            ) -> None:
                 if checkpoint is not None:
                     states[number:] = [training.state()]
                     checkpoint.write(states)
                 if report is not None:
                     left = clock.seconds_left(sum(planned[:number]) + row["epoch"])
-                    report({**row, "epochs": training.n_epochs, "seconds_left": left})
+                    told = {"epochs": n_epochs, "seconds_left": left, "is_taken_up": False}
+                    report({**row, **told})
 
             networks.append(train_network(training, panel, seed, after_epoch))
         rows += training.curve
-    if checkpoint is not None:
-        checkpoint.remove()
     return networks, pd.DataFrame(rows)
 
 

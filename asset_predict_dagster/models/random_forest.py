@@ -54,8 +54,9 @@ class RandomForestLearner:
     def fit(self, samples: Samples, train: np.ndarray, validation: np.ndarray) -> Trained:
         """Fit on the rows of `train`. A forest needs no stopping: `validation` is not read.
 
-        `chosen` holds how each of the twins grows. `curves` has a row for each candidate and
-        round of the search, if there is one.
+        `chosen` holds how each of the twins grows, and in `leaf_grown` the rows that a leaf of
+        each really needed here: `min_samples_leaf`, or less on small data. `curves` has a row for
+        each candidate and round of the search, if there is one.
         """
         n_rows = int(train.sum())
         if n_rows < MIN_ROWS:
@@ -80,16 +81,20 @@ class RandomForestLearner:
         return replace(self.refit(samples, train, chosen), curves=scores)
 
     def refit(self, samples: Samples, rows: np.ndarray, chosen: dict[str, Any]) -> Trained:
-        """Fit on all of `rows` with the growth an earlier `fit` settled on."""
+        """Fit on all of `rows` with the growth an earlier `fit` settled on.
+
+        `chosen` comes back as it was, but for `leaf_grown`, which is of these rows.
+        """
         features = samples.columns(self.feature_names)[rows]
         edges = bin_edges(features, self.knobs.n_bins)
         codes = bin_codes(features, edges)
         weight = draw_weights(samples, rows, self.knobs.sample_weight)
         targets = {"action": samples.action[rows], "returns": samples.return_ranks[rows]}
+        growths = {twin: Growth(**chosen[twin]) for twin in TWINS}
         forests = {
             twin: grown(
                 twin,
-                Growth(**chosen[twin]),
+                growths[twin],
                 codes,
                 targets[twin],
                 n_trees=self.knobs.n_estimators,
@@ -100,7 +105,8 @@ class RandomForestLearner:
             )
             for twin in TWINS
         }
-        return self._trained(forests, edges, chosen)
+        leaf_grown = {twin: growth.leaf(len(codes)) for twin, growth in growths.items()}
+        return self._trained(forests, edges, {**chosen, "leaf_grown": leaf_grown})
 
     def _trained(
         self, forests: dict[str, Any], edges: list[np.ndarray], chosen: dict[str, Any]

@@ -1,4 +1,7 @@
-"""What is searched: the range of each setting that a tuning may change, for each model."""
+"""What is searched: the range of each setting that a tuning may change.
+
+`kinds.py` says which space is which model's.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +10,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from asset_predict_dagster.errors import SettingsError
-from asset_predict_dagster.models.forest_search import DEPTH, LEAF, MAX_FEATURES, MAX_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -30,33 +32,26 @@ class Choice:
 Space = Mapping[str, Range | Choice]
 """Name of a setting → what it may be."""
 
-SPACES: Mapping[str, Space] = {
-    "random_forest": {
-        "min_samples_leaf": Range(*LEAF, is_log=True),
-        "max_features": Range(*MAX_FEATURES),
-        "max_samples": Range(*MAX_SAMPLES),
-        "max_depth": Range(*DEPTH),
-    },
-    "lstm": {
-        "units": Range(32, 256, step=16),
-        "num_layers": Range(1, 4),
-        "dropout": Range(0.1, 0.5),
-        "learning_rate": Range(1e-5, 1e-2, is_log=True),
-        "batch_size": Choice((16, 32, 64, 128, 256)),
-        "weight_decay": Range(1e-6, 1e-3, is_log=True),
-    },
+GROWTH: Mapping[str, Range] = {
+    "min_samples_leaf": Range(20, 1_000, is_log=True),
+    "max_features": Range(0.1, 0.8),
+    "max_samples": Range(0.1, 0.8),
+    "max_depth": Range(4, 16),
 }
-"""Model → its space. The default settings need not lie in it: they are always tried first."""
+"""How the trees of a forest grow: for a tuning, and for the search within a fit."""
+
+LSTM_SPACE: Mapping[str, Range | Choice] = {
+    "units": Range(32, 256, step=16),
+    "num_layers": Range(1, 4),
+    "dropout": Range(0.1, 0.5),
+    "learning_rate": Range(1e-5, 1e-2, is_log=True),
+    "batch_size": Choice((16, 32, 64, 128, 256)),
+    "weight_decay": Range(1e-6, 1e-3, is_log=True),
+}
+"""Of the LSTM. The default settings need not lie in a space: they are always tried first."""
 
 _OF_THE_RUN = ("seed", "n_jobs", "threads", "device")
 """Settings that say where and from which start something runs, not what it is."""
-
-
-def space_of(model: str) -> Space:
-    """The space of a model, or `SettingsError` if there is none."""
-    if model not in SPACES:
-        raise SettingsError(f"there is no search space of '{model}'; tune {' or '.join(SPACES)}")
-    return SPACES[model]
 
 
 def refuse_another_search(model: str, base: BaseModel) -> None:
@@ -69,18 +64,14 @@ def refuse_another_search(model: str, base: BaseModel) -> None:
 def settings_of_trial(base: BaseModel, drawn: Mapping[str, Any]) -> BaseModel:
     """`base` with what a trial drew, rounded to four digits, in its place.
 
-    A learning rate below the floor of the schedule lowers the floor to itself.
+    What nobody gave follows from what was drawn, as where a person writes it.
     """
     # Sixteen digits would say more than is known, and a person is to read them.
     rounded = {
         name: float(f"{value:.4g}") if isinstance(value, float) else value
         for name, value in drawn.items()
     }
-    rate = rounded.get("learning_rate")
-    floor = getattr(base, "min_learning_rate", None)
-    if rate is not None and floor is not None and rate < floor:
-        rounded["min_learning_rate"] = rate
-    return type(base)(**{**base.model_dump(), **rounded})
+    return type(base)(**{**base.model_dump(exclude_unset=True), **rounded})
 
 
 def worth_keeping(settings: BaseModel, base: BaseModel) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """Settings: what people write, flat names and all, becomes an experiment and a model's knobs.
 
 One reader for the run config of Dagster, the command line, the REST API and presets, so that each
-of them knows the same names and refuses the same mistakes.
+of them knows the same names, aliases too, and refuses the same mistakes.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +15,16 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from asset_predict_dagster.errors import SettingsError
-from asset_predict_dagster.models.experiment import Experiment, in_words
+from asset_predict_dagster.errors import SettingsError, in_words
+from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.kinds import KINDS, settings_of
+from asset_predict_dagster.models.presets import Preset, read_preset
 
 ALIASES = {"lr": "learning_rate", "hidden_size": "units"}
 """Names that other programs use → ours; only where the model has the setting."""
+
+PRESET = "preset"
+"""Entry that is no setting: the name of what the settings that are not written come from."""
 
 IGNORED = ("model_dir", "model_path", "price_col")
 """Accepted for the sake of existing clients: bundles and prices have a place of their own."""
@@ -41,9 +44,9 @@ def fields_of(model: str) -> dict[str, FieldInfo]:
 def parse_settings(model: str, given: Mapping[str, Any]) -> tuple[Experiment, Any, tuple[str, ...]]:
     """The experiment, the model's own settings, and the names that are accepted but do nothing.
 
-    Numbers, switches, days and lists may be written as text ("0.2", "true", "PETR4,VALE3"), a
-    dash in a name stands for an underscore, and "none" for nothing where nothing is allowed.
-    What is not given has its default.
+    Numbers, switches, days and lists may be written as text ("0.2", "true", "PETR4,VALE3",
+    "1..5"), a dash in a name stands for an underscore, and "none" for nothing where nothing is
+    allowed. What is not given has its default.
 
     Raises
     ------
@@ -62,15 +65,14 @@ def parse_settings(model: str, given: Mapping[str, Any]) -> tuple[Experiment, An
     written: dict[str, str] = {}
     ignored = []
     for name, value in given.items():
-        plain = name.strip().replace("-", "_")
-        if plain in IGNORED:
+        known = _known(name)
+        if known in IGNORED:
             if not isinstance(value, str):
                 raise SettingsError(f"{model}: {name}={value!r} should be text")
-            ignored.append(plain)
+            ignored.append(known)
             continue
-        known = ALIASES.get(plain, plain)
         if known not in fields:
-            raise SettingsError(_unknown(model, name, plain))
+            raise SettingsError(_unknown(model, name))
         if known in found:
             raise SettingsError(
                 f"{model}: '{written[known]}' and '{name}' are the same setting; give one of them"
@@ -87,49 +89,74 @@ def parse_settings(model: str, given: Mapping[str, Any]) -> tuple[Experiment, An
 
 
 @dataclass(frozen=True)
-class Preset:
-    """Settings that were kept, and out of how many tried ones they were chosen (1: none other)."""
+class Asked:
+    """What a person asks of a training.
 
-    settings: dict[str, Any]
-    n_trials: int
+    Attributes
+    ----------
+    experiment, knobs, ignored
+        As of `parse_settings`.
+    preset
+        What the settings that were not written come from; None: no preset was named.
+    """
+
+    experiment: Experiment
+    knobs: Any
+    ignored: tuple[str, ...]
+    preset: Preset | None
+
+    @property
+    def n_trials(self) -> int:
+        """How many settings were tried before these were chosen."""
+        return 1 if self.preset is None else self.preset.n_trials
 
 
-def read_preset(folder: Path, name: str, model: str) -> Preset:
-    """What `<folder>/<name>.json` keeps: {"model": ..., "settings": {...}, "n_trials_ever": ...}.
+def asked_settings(model: str, written: Mapping[str, Any], *, presets: Path, seed: int) -> Asked:
+    """What is asked for: what is written, above the preset it names, above the default and `seed`.
 
-    Other entries of the file, such as how it was found, are for people. One that a person wrote
-    need not say how many were tried.
+    Parameters
+    ----------
+    written
+        Settings by name, and perhaps `preset`, the name of a file in `presets`.
 
     Raises
     ------
     SettingsError
-        If there is no such preset, it is damaged, or it is of another model.
+        As of `parse_settings` and `read_preset`.
     """
-    # A name, not a path: callers of the service choose it.
-    path = folder / f"{name}.json"
-    if not re.fullmatch(r"\w[\w-]*", name) or not path.is_file():
-        there = ", ".join(sorted(found.stem for found in folder.glob("*.json"))) or "none"
-        raise SettingsError(f"{model}: there is no preset '{name}'; there are {there}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        of_model, settings = content["model"], dict(content["settings"])
-        n_trials = int(content.get("n_trials_ever", 1))
-    except (ValueError, TypeError, KeyError) as error:
-        raise SettingsError(
-            f"preset '{name}' should be JSON with the entries model and settings ({error}); tune"
-            " again"
-        ) from None
-    if of_model != model:
-        raise SettingsError(f"preset '{name}' is of {of_model}, not of {model}; choose another")
-    return Preset(settings, n_trials)
+    written = dict(written)
+    name = written.pop(PRESET, None)
+    preset = read_preset(presets, name, model) if name else None
+    below = {"seed": seed, **(preset.settings if preset else {})}
+    # The same setting may be written under another name than the preset's.
+    first = {_known(name) for name in written}
+    below = {name: value for name, value in below.items() if _known(name) not in first}
+    return Asked(*parse_settings(model, {**below, **written}), preset)
 
 
-def _unknown(model: str, name: str, plain: str) -> str:
+def names_of(model: str) -> dict[str, FieldInfo]:
+    """Every name that a setting of the model may be written by, aliases too.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such model.
+    """
+    fields = fields_of(model)
+    return fields | {alias: fields[name] for alias, name in ALIASES.items() if name in fields}
+
+
+def _known(name: str) -> str:
+    """Our name of what is written: "batch-size" and "lr" are batch_size and learning_rate."""
+    plain = name.strip().replace("-", "_")
+    return ALIASES.get(plain, plain)
+
+
+def _unknown(model: str, name: str) -> str:
     """The sentence about a name that nobody knows; the nearest allowed names come first."""
-    allowed = [*fields_of(model), *IGNORED]
-    allowed += [alias for alias, known in ALIASES.items() if known in allowed]
-    allowed.sort(key=lambda other: -SequenceMatcher(None, plain, other).ratio())
-    elsewhere = [m for m in KINDS if ALIASES.get(plain, plain) in fields_of(m)]
+    allowed = [*names_of(model), *IGNORED]
+    allowed.sort(key=lambda other: -SequenceMatcher(None, name, other).ratio())
+    elsewhere = [m for m in KINDS if _known(name) in fields_of(m)]
     hint = f" (it is one of {elsewhere[0]})" if elsewhere else ""
     return f"{model} has no setting '{name}'{hint}; allowed are {', '.join(allowed)}"
 
@@ -145,6 +172,9 @@ def _read(model: str, name: str, value: Any, field: FieldInfo) -> Any:
     text = value.strip()
     if NoneType in allowed and text.lower() in ("", "none", "null"):
         return None
+    through = re.fullmatch(r"(\d{1,3}) *\.\. *(\d{1,3})", text)
+    if through:
+        return list(range(int(through[1]), int(through[2]) + 1))
     parts = [part.strip() for part in text.strip("[]()").split(",") if part.strip()]
     if any(get_origin(kind) is tuple for kind in allowed):
         return parts

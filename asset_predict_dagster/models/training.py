@@ -7,22 +7,17 @@ written unless its graph says what the fitted model itself says.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from asset_predict_dagster import __version__
 from asset_predict_dagster.dataset.samples import ACTIONS, HORIZONS, Samples
 from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.models.base import Learner, Trained
-from asset_predict_dagster.models.bundle import (
-    Bundle,
-    feature_formulas,
-    prepare_folder,
-    write_bundle,
-)
+from asset_predict_dagster.models.bundle import Bundle, prepare_folder, write_bundle
 from asset_predict_dagster.models.calibration import fit_calibration
+from asset_predict_dagster.models.card import Definition, card_of, learned_from
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.forecasting import Graph
 from asset_predict_dagster.models.importance import permutation_importance
@@ -30,14 +25,6 @@ from asset_predict_dagster.models.training_rows import known_paths, rows_to_lear
 from asset_predict_dagster.models.validation import refuse_other_answers, validation_figures
 
 _TRADABLE = [f"realised_return_tradable_{h}d" for h in HORIZONS]
-
-
-class Definition(Protocol):
-    """What is to be learned, of which sessions: `experiment.Experiment`."""
-
-    def as_card(self) -> dict[str, Any]:
-        """Its settings as JSON-compatible values, and `span`: how far a label looks ahead."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -102,7 +89,7 @@ def fit_window(
     """
     rows = rows_to_learn_from(learner, samples, path_returns, folds, window)
     fitted = learner.fit(samples, rows.train, rows.validation)
-    card = _card(learner, fitted, lake_versions, experiment, window)
+    card = card_of(learner, fitted, lake_versions, experiment, window)
     graph = Graph(fitted.onnx, card)
     at = np.flatnonzero(rows.validation)
     raw, scores = refuse_other_answers(learner.name, graph, fitted.native_forecast, samples, at)
@@ -119,7 +106,7 @@ def fit_window(
         "horizons": list(HORIZONS[: scores.shape[1]]),
         "calibration": calibration.as_card(),
     }
-    card |= _learned_from(samples, rows.train, fitted)
+    card |= learned_from(samples, rows.train, fitted)
     card["validation"] = validation_figures(
         calibration.probabilities(raw),
         calibration.expected_returns(scores, samples.volatility[at])[:, 0],
@@ -151,7 +138,7 @@ def refit_window(
         What `fit_window` returned.
     """
     again = learner.refit(samples, rows, fitted.chosen)
-    card = bundle.card | _learned_from(samples, rows, again)
+    card = bundle.card | {"chosen": again.chosen} | learned_from(samples, rows, again)
     graph = Graph(again.onnx, card)
     refuse_other_answers(learner.name, graph, again.native_forecast, samples, checked)
     return again, Bundle("", card, again.onnx)
@@ -182,7 +169,8 @@ def train(
         None: the default one.
     n_trials
         How many settings were tried before these were chosen, for the card: the best of many looks
-        better than it is.
+        better than it is. Where a learner searches by itself, what it was given is the first of
+        its `chosen["search"]["n_candidates"]`; the others are added.
     """
     definition = experiment or Experiment()
     prepare_folder(bundles)
@@ -196,7 +184,8 @@ def train(
         lake_versions=lake_versions,
         experiment=definition,
     )
-    bundle.card["n_trials"] = n_trials
+    searched = fitted.chosen.get("search", {}).get("n_candidates", 1)
+    bundle.card["n_trials"] = n_trials + searched - 1
     rows = rows_to_learn_from(learner, samples, path_returns, folds, window)
     at = np.flatnonzero(rows.validation)
     refitted, to_serve = refit_window(learner, samples, rows.labelled, at, fitted, bundle)
@@ -208,7 +197,12 @@ def train(
         return said.probabilities, said.scores
 
     importance = permutation_importance(
-        run, samples, at, learner.settings.get("seed", 0), features=learner.feature_names
+        run,
+        samples,
+        at,
+        learner.settings.get("seed", 0),
+        features=learner.feature_names,
+        lookback=learner.lookback,
     )
     return TrainedModel(
         model=learner.name,
@@ -235,45 +229,4 @@ def _said_and_happened(bundle: Bundle, samples: Samples, rows: np.ndarray) -> pd
             "action": np.array(ACTIONS)[samples.action[rows]],
             **{f"probability_{name}": said[:, place] for place, name in enumerate(ACTIONS)},
         }
-    )
-
-
-def _card(
-    learner: Learner,
-    fitted: Trained,
-    lake_versions: dict[str, int],
-    experiment: Definition,
-    window: str,
-) -> dict[str, Any]:
-    return {
-        "model": learner.name,
-        "feature_names": list(learner.feature_names),
-        "feature_formulas": feature_formulas(learner.feature_names),
-        "lookback": learner.lookback,
-        "longest_gap": learner.settings.get("longest_gap"),
-        "actions": list(ACTIONS),
-        "experiment": experiment.as_card(),
-        "window": window,
-        "settings": learner.settings,
-        "seed": learner.settings.get("seed"),
-        "chosen": fitted.chosen,
-        "lake_versions": lake_versions,
-        "code_version": __version__,
-    }
-
-
-def _learned_from(samples: Samples, rows: np.ndarray, fitted: Trained) -> dict[str, Any]:
-    """Which sessions taught a bundle, and the scaling they gave where the model scales."""
-    codes = samples.session_codes[rows]
-    scaling = fitted.scaling
-    return {
-        "training_sessions": [
-            str(samples.sessions[codes.min()]),
-            str(samples.sessions[codes.max()]),
-        ],
-        "n_training_rows": int(rows.sum()),
-    } | (
-        {"scaling": {"centre": scaling.centre.tolist(), "scale": scaling.scale.tolist()}}
-        if scaling is not None
-        else {}
     )

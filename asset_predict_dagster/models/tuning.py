@@ -22,12 +22,11 @@ from pydantic import BaseModel
 
 from asset_predict_dagster import __version__
 from asset_predict_dagster.errors import AssetPredictError, SettingsError
-from asset_predict_dagster.models.kinds import learner_of, settings_of
+from asset_predict_dagster.models.kinds import learner_of, settings_of, space_of
 from asset_predict_dagster.models.presets import write_preset
 from asset_predict_dagster.models.search_space import (
     refuse_another_search,
     settings_of_trial,
-    space_of,
 )
 from asset_predict_dagster.models.tuned import (
     BY_SESSION,
@@ -230,6 +229,7 @@ def _content(tuned: Tuned, data: TuningData, now: datetime) -> dict[str, Any]:
         "n_trials": tuned.n_trials,
         "n_trials_ever": tuned.n_trials_ever,
         "last_session": str(data.samples.sessions[-1]),
+        "span": data.experiment.definition.span,
         "tuned_at": now.isoformat(timespec="seconds"),
     }
 

@@ -30,6 +30,14 @@ class Growth:
     max_samples: float
     max_depth: int | None
 
+    def rows_per_tree(self, n_rows: int) -> int:
+        """How many of so many rows a tree draws."""
+        return max(1, int(n_rows * self.max_samples))
+
+    def leaf(self, n_rows: int) -> int:
+        """Rows that a leaf needs where there are so many to learn from; see `leaf_size`."""
+        return leaf_size(self.min_samples_leaf, self.rows_per_tree(n_rows))
+
     def as_card(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -88,14 +96,13 @@ def grown(
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    n_drawn = max(1, int(len(codes) * growth.max_samples))
     shared: dict[str, Any] = {
         "n_estimators": n_trees,
         "max_depth": growth.max_depth,
         "max_features": growth.max_features,
-        "min_samples_leaf": leaf_size(growth.min_samples_leaf, n_drawn),
+        "min_samples_leaf": growth.leaf(len(codes)),
         # A number of rows: a share would be one of the weights' sum.
-        "max_samples": n_drawn,
+        "max_samples": growth.rows_per_tree(len(codes)),
         "n_jobs": n_jobs,
         "random_state": seed,
     }

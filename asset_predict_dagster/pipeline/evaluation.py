@@ -1,7 +1,8 @@
 """Evaluation: each forecast of the test sessions beside its outcome, and what it amounts to.
 
 A scoped version is measured once, in the window of its own experiment, with baselines beside it;
-the figures of `holdout` are those of the challengers alone.
+the figures of `holdout` are those of the challengers, and of the champions on the same sessions.
+The test windows of a walk-forward stand in the same table and are `walk_forward.py`'s.
 """
 
 import dagster as dg
@@ -12,25 +13,26 @@ from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.errors import AssetPredictError
 from asset_predict_dagster.evaluation.evaluate import evaluate, figures, headline
 from asset_predict_dagster.evaluation.forecasts import accumulate, forecast_test_sessions, latest
+from asset_predict_dagster.evaluation.same_sessions import alike, reason_not_to_test
+from asset_predict_dagster.models.baselines import BASELINES
 from asset_predict_dagster.models.bundle import Bundle
 from asset_predict_dagster.models.experiment import Experiment
+from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.models.prepared import prepare
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
-from asset_predict_dagster.pipeline.models import lstm_model, random_forest_model
 from asset_predict_dagster.pipeline.resources import LakeTables, Models
 from asset_predict_dagster.registry.store import ModelVersion
 from asset_predict_dagster.tables import EVALUATION, FORECASTS_OUT_OF_SAMPLE
 
 OWNERS = ["team:research"]
-MODEL_NAMES = ("random_forest", "lstm")
 
 
 @dg.asset(
     group_name="evaluation",
     kinds={"deltalake", "onnx"},
     owners=OWNERS,
-    deps=[random_forest_model, lstm_model],
+    deps=[dg.AssetKey(f"{model}_model") for model in MODEL_NAMES],
 )
 @says_why
 def forecasts_out_of_sample(
@@ -46,13 +48,13 @@ def forecasts_out_of_sample(
     """One forecast of one model version for one ticker, session and horizon, and its outcome."""
     tables = (quotes, universe, features, labels, folds)
     challengers = models.registry.challengers(MODEL_NAMES)
-    fresh = _forecast(
-        {(v.model, v.version): models.load(v.evaluation_bundle) for v in challengers},
-        Experiment(),
-        tables,
-    )
-    table = accumulate(lake.open().read_if_made(FORECASTS_OUT_OF_SAMPLE), fresh)
-    for window, versions in _by_window(models.registry.unjudged(MODEL_NAMES)).items():
+    scoped = _by_window(models.registry.unjudged(MODEL_NAMES))
+    windows = [HOLDOUT, *scoped]
+    known = lake.open().read_if_made(FORECASTS_OUT_OF_SAMPLE, where={"window": windows})
+    bundles = {(v.model, v.version): models.load(v.evaluation_bundle) for v in challengers}
+    beside = _champions_beside(context, models, challengers, folds)
+    table = accumulate(known, _forecast(bundles, Experiment(), tables, beside))
+    for window, versions in scoped.items():
         try:
             bundles = {(v.model, v.version): models.load(v.evaluation_bundle) for v in versions}
             card = next(iter(bundles.values())).card
@@ -63,6 +65,35 @@ def forecasts_out_of_sample(
             continue
         table = accumulate(table, fresh)
     return table
+
+
+def _champions_beside(
+    context: dg.AssetExecutionContext,
+    models: Models,
+    challengers: list[ModelVersion],
+    folds: pd.DataFrame,
+) -> dict[tuple[str, str], Bundle]:
+    """What serves now and was trained earlier, to forecast the sessions of its challenger.
+
+    Left out, and said so, where it has seen them or cannot be asked: promotion then compares the
+    two on what they have in common.
+    """
+    beside = {}
+    for challenger in challengers:
+        champion = models.registry.champion(challenger.model)
+        if champion is None or champion.evaluation_bundle == challenger.evaluation_bundle:
+            continue
+        name = f"{champion.model} {champion.version}"
+        try:
+            bundle = models.load(champion.evaluation_bundle)
+        except AssetPredictError as error:
+            context.log.warning(f"champion {name} is not forecast beside its challenger: {error}")
+            continue
+        if reason := reason_not_to_test(bundle.card, folds, HOLDOUT):
+            context.log.warning(f"champion {name} is not forecast beside its challenger: {reason}")
+            continue
+        beside[(champion.model, champion.version)] = bundle
+    return beside
 
 
 def _by_window(versions: list[ModelVersion]) -> dict[str, list[ModelVersion]]:
@@ -76,6 +107,7 @@ def _forecast(
     bundles: dict[tuple[str, str], Bundle],
     experiment: Experiment,
     tables: tuple[pd.DataFrame, ...],
+    beside: dict[tuple[str, str], Bundle] | None = None,
 ) -> pd.DataFrame:
     prepared = prepare(experiment, *tables)
     return forecast_test_sessions(
@@ -86,22 +118,25 @@ def _forecast(
         prepared.quotes["close"].to_numpy(),
         prepared.folds,
         window=experiment.window,
+        beside=beside,
     )
 
 
-@dg.asset(group_name="evaluation", kinds={"deltalake", "numpy"}, owners=OWNERS)
+@dg.asset(
+    group_name="evaluation",
+    kinds={"deltalake", "numpy"},
+    owners=OWNERS,
+    deps=[forecasts_out_of_sample],
+)
 @says_why
-def evaluation(
-    context: dg.AssetExecutionContext,
-    lake: LakeTables,
-    models: Models,
-    forecasts_out_of_sample: pd.DataFrame,
-) -> pd.DataFrame:
+def evaluation(context: dg.AssetExecutionContext, lake: LakeTables, models: Models) -> pd.DataFrame:
     """One metric of one model version, with its interval, beside the naive forecast's."""
     from asset_predict_dagster.evaluation.plots import skill_picture
 
+    opened = lake.open()
+    rows = opened.read(FORECASTS_OUT_OF_SAMPLE, where={"window": [HOLDOUT]})
     challengers = models.registry.challengers(MODEL_NAMES)
-    judged = _judged(forecasts_out_of_sample, HOLDOUT, challengers)
+    judged = _judged(rows, challengers)
     fresh = evaluate(judged, models.seed)
     metadata = {
         "headline": dg.MetadataValue.md(headline(fresh).to_markdown(index=False)),
@@ -109,9 +144,16 @@ def evaluation(
     }
     for version in challengers:
         models.registry.record_evaluation(version, figures(fresh, version.model))
-    table = accumulate(lake.open().read_if_made(EVALUATION), fresh)
+    table = accumulate(opened.read_if_made(EVALUATION), fresh)
+    for champion in champions_of(models, challengers):
+        theirs = alike(rows, judged, champion)
+        if len(theirs):
+            naive = judged[judged["model"].isin(BASELINES)]
+            both = evaluate(pd.concat([theirs, naive], ignore_index=True), models.seed)
+            table = accumulate(table, both[both["model_version"] == champion[1]])
     for window, versions in _by_window(models.registry.unjudged(MODEL_NAMES)).items():
-        judged = _judged(forecasts_out_of_sample, window, versions)
+        rows = opened.read(FORECASTS_OUT_OF_SAMPLE, where={"window": [window]})
+        judged = _judged(rows, versions)
         if not {v.model for v in versions} <= set(judged["model"]):
             continue  # it could not be forecast, and that step said why
         fresh = evaluate(judged, models.seed)
@@ -124,6 +166,16 @@ def evaluation(
     return table
 
 
-def _judged(forecasts: pd.DataFrame, window: str, versions: list[ModelVersion]) -> pd.DataFrame:
-    """The rows of a window by the given versions, and by the baselines beside them."""
-    return latest(forecasts[forecasts["window"] == window], {v.model: v.version for v in versions})
+def champions_of(models: Models, challengers: list[ModelVersion]) -> list[tuple[str, str]]:
+    """Model and version of what serves, where that is not the challenger itself."""
+    serving = [models.registry.champion(version.model) for version in challengers]
+    return [
+        (champion.model, champion.version)
+        for champion, challenger in zip(serving, challengers, strict=True)
+        if champion is not None and champion.version != challenger.version
+    ]
+
+
+def _judged(forecasts: pd.DataFrame, versions: list[ModelVersion]) -> pd.DataFrame:
+    """The rows by the given versions, their average, and the baselines beside them."""
+    return latest(forecasts, {v.model: v.version for v in versions})

@@ -4,6 +4,7 @@ import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.lake_parts import part_column
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import describe
 from asset_predict_dagster.pipeline.reads import noted_for, versions_read
@@ -13,7 +14,8 @@ from asset_predict_dagster.pipeline.tables import ASSET_TABLES
 class LakeIOManager(dg.ConfigurableIOManager):
     """Writes what an asset returns to its table, and reads what another one asks for.
 
-    The version that is written records the versions that its step has read.
+    Of a table that is replaced by parts, the parts that an asset returns. The version that is
+    written records the versions that its step has read.
     """
 
     root: str
@@ -22,7 +24,12 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame) -> None:
         table = ASSET_TABLES[context.asset_key.to_user_string()]
         lake = Lake(self.root)
-        write = lake.insert_new if table.append_only else lake.write
+        if table.append_only:
+            write = lake.insert_new
+        elif part_column(table):
+            write = lake.replace_parts
+        else:
+            write = lake.write
         written = write(table, obj, came_from=versions_read(context, but=table.name))
         context.add_output_metadata(describe(table, obj, written))
 

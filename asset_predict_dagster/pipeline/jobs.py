@@ -2,14 +2,20 @@
 
 import dagster as dg
 
+from asset_predict_dagster.pipeline.backtests import backtest
 from asset_predict_dagster.pipeline.tuning import tune
 
 # What a person wants to read while it runs: the milestones, not every event; those are in the UI.
 _CONFIG = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
+_WALK_FORWARD = dg.AssetSelection.assets(
+    "walk_forward_forecasts", "walk_forward_summary", "walk_forward_report"
+)
+"""A partitioned asset cannot run inside a job without partitions."""
+
 complete_pipeline = dg.define_asset_job(
     "complete_pipeline",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - _WALK_FORWARD,
     config=_CONFIG,
     description="Everything: market files to predictions, both models trained and judged.",
 )
@@ -35,10 +41,19 @@ retrain = dg.define_asset_job(
         "predictions",
         "monitoring",
         "warehouse",
-    ),
+    )
+    - _WALK_FORWARD,
     config=_CONFIG,
     description="Labels to promotion: both models trained on what the lake holds, and judged"
     " against the champions; then the predictions and the published database.",
 )
 
-JOBS = [complete_pipeline, daily_prediction, retrain, tune]
+walk_forward = dg.define_asset_job(
+    "walk_forward",
+    selection=_WALK_FORWARD,
+    config=_CONFIG,
+    description="One half-year: both models trained before it, its forecasts, and the summary and"
+    " the report of all half-years. A backfill runs many, one after another or side by side.",
+)
+
+JOBS = [complete_pipeline, daily_prediction, retrain, walk_forward, backtest, tune]

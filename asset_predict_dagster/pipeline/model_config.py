@@ -17,10 +17,7 @@ from pydantic.fields import FieldInfo
 
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.kinds import settings_of
-from asset_predict_dagster.models.settings import fields_of
-
-PRESET = "preset"
-"""Config entry that is no setting: where settings that are not written come from."""
+from asset_predict_dagster.models.settings import ALIASES, IGNORED, PRESET, names_of
 
 _LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
@@ -38,14 +35,26 @@ def config_fields(model: str) -> dict[str, dg.Field]:
         description=f"Name of settings that were tuned, such as {model}: they come from"
         " presets/<name>.json of the data folder. What is written here beside it goes first.",
     )
-    return {PRESET: preset} | {
-        name: dg.Field(
-            _config_type(f"{model}_{name}", field.annotation),
+    ignored = dg.Field(
+        str,
+        is_required=False,
+        description="Accepted for the sake of other programs, and does nothing: bundles and prices"
+        " have a place of their own.",
+    )
+    shown = {PRESET: preset, **dict.fromkeys(IGNORED, ignored)}
+    for name, field in names_of(model).items():
+        meaning = f"The same as {ALIASES[name]}." if name in ALIASES else meanings.get(name, "")
+        shown[name] = dg.Field(
+            _config_type(f"{model}_{name}", _as_written(name, field)),
             is_required=False,
-            description=" ".join(filter(None, [meanings.get(name, ""), _limits(name, field)])),
+            description=" ".join(filter(None, [meaning, _limits(name, field)])),
         )
-        for name, field in fields_of(model).items()
-    }
+    return shown
+
+
+def _as_written(name: str, field: FieldInfo) -> Any:
+    # How many there are, a list of them, or "1..5": Dagster has no type of all three.
+    return Any if name == "horizons" else field.annotation
 
 
 def described(settings: type[BaseModel]) -> dict[str, str]:

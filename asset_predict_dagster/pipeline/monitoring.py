@@ -3,7 +3,7 @@
 import dagster as dg
 import pandas as pd
 
-from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
+from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.health import model_health as judge_health

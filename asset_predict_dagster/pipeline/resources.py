@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.b3_archive import B3Archive
 from asset_predict_dagster.market.cotahist_folder import CotahistFolder
 from asset_predict_dagster.market.duckdb_table import DuckDBTable
+from asset_predict_dagster.market.index_levels import read_index_levels
 from asset_predict_dagster.market.sessions import last_closed_session
 from asset_predict_dagster.market.simulated import SimulatedMarket
 from asset_predict_dagster.market.simulated_folder import SimulatedFolder
 from asset_predict_dagster.market.sources import Source
 from asset_predict_dagster.market.yahoo import Yahoo
 from asset_predict_dagster.models.bundle import Bundle, load_bundle
-from asset_predict_dagster.models.settings import Preset, read_preset
-from asset_predict_dagster.pipeline.model_config import PRESET
 from asset_predict_dagster.pipeline.reads import note_read
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.settings import Settings
@@ -55,6 +55,35 @@ class Thresholds(dg.ConfigurableResource):
     min_completeness: float
     stale_price_sessions: int
     unexplained_jump: float
+
+
+class Reports(dg.ConfigurableResource):
+    """The folder of reports, the file of the index that they compare with, and how much skill was
+    planted in a simulated market."""
+
+    folder: str
+    ibovespa: str = ""
+    planted_strength: float | None = None
+
+    def place(self, name: str) -> Path:
+        return Path(self.folder) / name
+
+    def index(self) -> pd.Series | None:
+        """Closes of IBOV; None if no file was named."""
+        return read_index_levels(Path(self.ibovespa)) if self.ibovespa else None
+
+
+class Progress:
+    """Whoever wants to see how far a backtest is; this one does not look."""
+
+    def begin(self, n_windows: int) -> None:
+        """Before the first window."""
+
+    def advance(self, window: str) -> None:
+        """A window is there."""
+
+    def finish(self, told: Any) -> None:
+        """The report is written; `told` is what it says."""
 
 
 class Papers(dg.ConfigurableResource):
@@ -108,13 +137,6 @@ class Models(dg.ConfigurableResource):
     def checkpoint(self, model: str) -> Path:
         """Where a training of the model keeps what a killed one goes on from."""
         return Path(self.checkpoints) / model
-
-    def asked(self, model: str, config: dict[str, Any]) -> Preset:
-        """What a run config asks for: its entries, above the preset's, above the seed."""
-        written = {name: value for name, value in config.items() if name != PRESET}
-        name = config.get(PRESET)
-        kept = read_preset(Path(self.presets), name, model) if name else Preset({}, n_trials=1)
-        return Preset({"seed": self.seed, **kept.settings, **written}, kept.n_trials)
 
     def load(self, digest: str) -> Bundle:
         return load_bundle(self.bundles_folder, digest)

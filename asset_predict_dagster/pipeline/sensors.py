@@ -6,7 +6,7 @@ import dagster as dg
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
+from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.pipeline.jobs import complete_pipeline, retrain
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.health import model_health

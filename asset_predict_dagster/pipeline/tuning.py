@@ -10,21 +10,24 @@ from typing import Any
 import dagster as dg
 
 from asset_predict_dagster.dataset.features import TABLE
-from asset_predict_dagster.dataset.model_columns import FOREST_FEATURES, LSTM_FEATURES
 from asset_predict_dagster.dataset.path_returns import path_returns
+from asset_predict_dagster.models.kinds import KINDS, features_of, space_of
 from asset_predict_dagster.models.prepared import prepare
 from asset_predict_dagster.models.settings import parse_settings
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.models import TRAINING_POOL
+from asset_predict_dagster.pipeline.progress import is_watched, of_trial, terminal_bar
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
+from asset_predict_dagster.registry.training_run import Begun
+from asset_predict_dagster.registry.tuning_run import log_tuned, trial_logger
 from asset_predict_dagster.tables import FOLDS, LABELS, QUOTES, UNIVERSE
-
-FEATURES_OF = {"random_forest": FOREST_FEATURES, "lstm": LSTM_FEATURES}
 
 _SHOWN = ("trial", "state", "value", "standard_error", "log_loss_skill", "rank_ic", "is_default")
 _CONFIG = {
-    "model": dg.Field(str, description="random_forest or lstm"),
+    "model": dg.Field(
+        str, description=" or ".join(name for name, kind in KINDS.items() if kind.space)
+    ),
     "n_trials": dg.Field(
         int,
         default_value=50,
@@ -62,12 +65,8 @@ def tuned_settings(
 ) -> None:
     """The best settings of one model that its study has found, as a preset."""
     from asset_predict_dagster.evaluation.tuning_plots import history_picture, settings_picture
-    from asset_predict_dagster.models.search_space import space_of
     from asset_predict_dagster.models.tuning import describe_trial, tune
     from asset_predict_dagster.models.tuning_folds import tuning_data
-
-    def report(trial: dict[str, Any]) -> None:
-        context.log.info(describe_trial(trial))
 
     asked = context.op_config
     model = asked["model"]
@@ -76,7 +75,9 @@ def tuned_settings(
     for name in ignored:
         context.log.warning(f"{model}: {name} is accepted and does nothing")
     opened = lake.open()
-    tables = [opened.read(table) for table in (QUOTES, UNIVERSE, TABLE, LABELS, FOLDS)]
+    read = (QUOTES, UNIVERSE, TABLE, LABELS, FOLDS)
+    lake_versions = {table.name: opened.version(table) for table in read}
+    tables = [opened.read(table, version=lake_versions[table.name]) for table in read]
     prepared = prepare(experiment, *tables)
     data = tuning_data(
         prepared.samples,
@@ -85,18 +86,39 @@ def tuned_settings(
         prepared.folds,
         experiment,
     )
-    tuned = tune(
+    begun = Begun(
         model,
-        base,
-        data,
-        FEATURES_OF[model],
-        store=Path(studies.database),
-        presets=Path(studies.presets),
-        now=clock.now(),
-        n_trials=asked["n_trials"],
-        timeout=asked["timeout"],
-        report=report,
+        base.model_dump(),
+        experiment.as_card(),
+        n_trials=1,
+        lake_versions=lake_versions,
+        dagster_run_id=context.run.run_id,
     )
+    with (
+        models.registry.tuning(begun, clock.now) as run,
+        terminal_bar(f"tune {model}", is_watched(context.run)) as show,
+    ):
+        context.log.info(f"the tuning of {model} is MLflow run {run.run_id}")
+        to_mlflow = trial_logger(run)
+
+        def report(trial: dict[str, Any]) -> None:
+            context.log.info(describe_trial(trial))
+            to_mlflow(trial)
+            show(of_trial(model, trial))
+
+        tuned = tune(
+            model,
+            base,
+            data,
+            features_of(model),
+            store=Path(studies.database),
+            presets=Path(studies.presets),
+            now=clock.now(),
+            n_trials=asked["n_trials"],
+            timeout=asked["timeout"],
+            report=report,
+        )
+        log_tuned(run, tuned)
     context.log.info(f"{model}: {tuned.verdict}; preset {tuned.preset}")
     best = tuned.trials.sort_values("value", ascending=False).head(10)
     context.add_output_metadata(
@@ -108,6 +130,7 @@ def tuned_settings(
             "n_trials": tuned.n_trials,
             "n_trials_ever": tuned.n_trials_ever,
             "study": tuned.study,
+            "mlflow_run_id": run.run_id,
             "best_trials": dg.MetadataValue.md(
                 best[list(_SHOWN)].to_markdown(index=False, floatfmt=".4f")
             ),

@@ -1,4 +1,4 @@
-"""MLflow's database: one SQLite file, made whole or not at all, and a client to it."""
+"""MLflow's database: one SQLite file, made whole or not at all, and how MLflow is asked."""
 
 import logging
 import os
@@ -13,6 +13,9 @@ from asset_predict_dagster.errors import RegistryError
 ARTIFACTS = "mlflow-artifacts:/"
 """Where MLflow believes artefacts to be: with the server, which is told the folder when it starts.
 No path, for MLflow would keep an absolute one."""
+
+TRAININGS, TUNINGS = "trainings", "tunings"
+"""What MLflow calls the places of runs: one run a training, one run a call of the job `tune`."""
 
 
 def artifacts_folder(database: Path) -> Path:
@@ -35,6 +38,47 @@ def open_client(database: Path) -> Any:
         _create_database(database)
     address = f"sqlite:///{database.resolve()}"
     return mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def experiment_id(client: Any, name: str) -> str:
+    """The id of the experiment that holds runs, which is made if there is none."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return found.experiment_id
+    # Otherwise MLflow's UI takes it for one of language models.
+    kind = {"mlflow.experimentKind": "custom_model_development"}
+    try:
+        return client.create_experiment(name, artifact_location=ARTIFACTS, tags=kind)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        # Another process was faster.
+        return client.get_experiment_by_name(name).experiment_id
+
+
+def create_registered_model(client: Any, model: str) -> None:
+    """Make a place for the versions of a model, unless there is one."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(model)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def version_by_alias(client: Any, model: str, alias: str) -> Any | None:
+    """MLflow's entry of the version with an alias; None if no version has it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(model, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
 
 
 def _mlflow() -> Any:

@@ -1,7 +1,8 @@
 """Promotion: the one rule by which a trained version becomes the one that serves.
 
 A version has shown skill (`proven`) if, out of sample at the horizon of the action, the 95 %
-interval of its mean daily rank IC lies above zero and its log-loss is not worse than the prior's.
+interval of its mean daily rank IC lies above zero and its log-loss is not worse than the prior's
+beyond doubt (the 95 % interval of its skill reaches 0).
 
     the challenger is scoped                → kept: it learned another task than the champion's
     no champion yet                         → promoted, proven or not: somebody must serve, and
@@ -24,6 +25,7 @@ from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.evaluation.metrics import session_rank_ic
+from asset_predict_dagster.evaluation.skill_claim import is_worse_than_the_prior
 
 MIN_COMMON_SESSIONS = 60
 """Sessions that both versions must have forecast for a paired comparison to say anything."""
@@ -57,7 +59,7 @@ def has_shown_skill(evaluation: pd.DataFrame, model: str, version: str) -> tuple
             f"{model} {version} has no evaluation; materialise the asset 'evaluation' first"
         )
     ic, loss = rows.loc["rank_ic"], rows.loc["log_loss"]
-    proven = bool(ic["low"] > 0 and loss["value"] <= loss["naive_value"])
+    proven = bool(ic["low"] > 0) and not is_worse_than_the_prior(loss)
     return proven, (
         f"rank IC {ic['value']:.4f} [{ic['low']:.4f}, {ic['high']:.4f}], log-loss"
         f" {loss['value']:.5f} against the prior's {loss['naive_value']:.5f}"

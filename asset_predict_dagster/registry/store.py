@@ -6,47 +6,27 @@ trained last, `champion` the one that serves. A scoped version (another experime
 tags `scoped` and `window`) gets neither: it is asked for by its number.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.errors import NoChampionError, RegistryError
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.training import TrainedModel
+from asset_predict_dagster.registry.live_run import LiveRun, live_run, metric
 from asset_predict_dagster.registry.mlflow_database import (
-    ARTIFACTS,
+    TRAININGS,
+    TUNINGS,
     artifacts_folder,
+    create_registered_model,
     open_client,
+    version_by_alias,
 )
-from asset_predict_dagster.registry.training_run import Training, log_training, metric
+from asset_predict_dagster.registry.training_run import Begun, log_trained
+from asset_predict_dagster.registry.versions import JUDGED, RUN, ModelVersion, version_of
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-EXPERIMENT = "trainings"
-_JUDGED = "judged"
-_RUN = "run_id"
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """One registered version of one model.
-
-    `window` is the split it was fitted and measured in. `scope` says what its experiment has else
-    than the default, in words, and is empty for the default. `run_id` is the MLflow run of its last
-    training. `is_judged`: figures are recorded since then.
-    """
-
-    model: str
-    version: str
-    bundle: str
-    evaluation_bundle: str
-    trained_at: datetime
-    training_end: str
-    run_id: str
-    window: str = HOLDOUT
-    scope: str = ""
-    is_judged: bool = False
 
 
 class Registry:
@@ -54,6 +34,26 @@ class Registry:
 
     def __init__(self, database: Path):
         self.database = database
+
+    def training(
+        self, begun: Begun, now: Callable[[], datetime], started_at: datetime | None = None
+    ) -> AbstractContextManager[LiveRun]:
+        """The MLflow run of a training, for as long as the block lasts; see `live_run`."""
+        return live_run(
+            self.database,
+            TRAININGS,
+            begun.model,
+            params=begun.params,
+            tags=begun.tags,
+            now=now,
+            started_at=started_at,
+        )
+
+    def tuning(self, begun: Begun, now: Callable[[], datetime]) -> AbstractContextManager[LiveRun]:
+        """The MLflow run of a tuning; the settings of `begun` are those that are not searched."""
+        tags = {name: said for name, said in begun.tags.items() if name != "n_trials"}
+        name = f"tune {begun.model}"
+        return live_run(self.database, TUNINGS, name, params=begun.params, tags=tags, now=now)
 
     def register(
         self,
@@ -63,6 +63,7 @@ class Registry:
         *,
         bundles: Path | None = None,
         started_at: datetime | None = None,
+        run: LiveRun | None = None,
     ) -> ModelVersion:
         """Register a training; an equal bundle keeps its version, with an MLflow run of its own.
 
@@ -76,26 +77,27 @@ class Registry:
         bundles
             The folder of bundles, so that the MLflow run shows their files; None: it does not.
         started_at
-            When the training began; None: the run shows no duration.
+            When the training began; None: a run that is made now shows no duration.
+        run
+            The run that `training` gave; None: one is made now.
         """
+        if run is None:
+            begun = Begun.of(trained, dagster_run_id)
+            with self.training(begun, lambda: trained_at, started_at or trained_at) as run:
+                return self.register(trained, trained_at, dagster_run_id, bundles=bundles, run=run)
         client = self._client()
         stamp = trained_at.astimezone(UTC)
-        run_id = log_training(
-            client,
-            self._experiment(),
-            artifacts_folder(self.database),
-            Training(trained, started_at or trained_at, stamp, dagster_run_id, bundles),
-        )
+        log_trained(run, trained, bundles)
         known = [v for v in self.versions(trained.model) if v.bundle == trained.serving_bundle]
-        version = known[0].version if known else self._new_version(trained, stamp, run_id)
-        client.update_run(run_id, name=f"{trained.model} {version}")
-        client.set_tag(run_id, "model_version", version)
+        version = known[0].version if known else self._new_version(trained, stamp, run.run_id)
+        run.rename(f"{trained.model} {version}")
+        run.tag({"model_version": version})
         tags = {
             "trained_at": stamp.isoformat(),
             "dagster_run_id": dagster_run_id,
-            _RUN: run_id,
+            RUN: run.run_id,
             # Figures that were to be written when a run was killed are made again.
-            _JUDGED: "",
+            JUDGED: "",
         }
         for key, value in tags.items():
             client.set_model_version_tag(trained.model, version, key, value)
@@ -116,7 +118,7 @@ class Registry:
         """Every version of a model, the latest first; none if it was never trained."""
         found = self._client().search_model_versions(f"name = '{model}'")
         return sorted(
-            (_version(entry) for entry in found), key=lambda v: int(v.version), reverse=True
+            (version_of(entry) for entry in found), key=lambda v: int(v.version), reverse=True
         )
 
     def version(self, model: str, version: str) -> ModelVersion:
@@ -216,13 +218,13 @@ class Registry:
         self._client().log_batch(
             version.run_id, metrics=[metric(name, value, at) for name, value in metrics.items()]
         )
-        self._client().set_model_version_tag(version.model, version.version, _JUDGED, "yes")
+        self._client().set_model_version_tag(version.model, version.version, JUDGED, "yes")
 
     def _new_version(self, trained: TrainedModel, trained_at: datetime, run_id: str) -> str:
         client = self._client()
         experiment = Experiment.from_card(trained.experiment)
         scoped = {"scoped": experiment.scope, "window": experiment.window}
-        _create_registered_model(client, trained.model)
+        create_registered_model(client, trained.model)
         # The address is the digest, not a path: MLflow would keep an absolute one.
         created = client.create_model_version(
             trained.model,
@@ -239,50 +241,8 @@ class Registry:
         return str(created.version)
 
     def _by_alias(self, model: str, alias: str) -> ModelVersion | None:
-        client = self._client()
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return _version(client.get_model_version_by_alias(model, alias))
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
+        found = version_by_alias(self._client(), model, alias)
+        return None if found is None else version_of(found)
 
     def _client(self):
         return open_client(self.database)
-
-    def _experiment(self) -> str:
-        client = self._client()
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found is not None:
-            return found.experiment_id
-        # Otherwise MLflow's UI takes it for one of language models.
-        kind = {"mlflow.experimentKind": "custom_model_development"}
-        return client.create_experiment(EXPERIMENT, artifact_location=ARTIFACTS, tags=kind)
-
-
-def _create_registered_model(client: Any, model: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(model)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-
-
-def _version(entry: Any) -> ModelVersion:
-    return ModelVersion(
-        model=entry.name,
-        version=str(entry.version),
-        bundle=entry.tags["bundle"],
-        evaluation_bundle=entry.tags["evaluation_bundle"],
-        trained_at=datetime.fromisoformat(entry.tags["trained_at"]),
-        training_end=entry.tags["training_end"],
-        # MLflow's own link stays with the training that made the version.
-        run_id=entry.tags.get(_RUN, entry.run_id),
-        window=entry.tags.get("window", HOLDOUT),
-        scope=entry.tags.get("scoped", ""),
-        is_judged=bool(entry.tags.get(_JUDGED)),
-    )

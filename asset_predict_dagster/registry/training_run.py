@@ -3,25 +3,23 @@
     params      settings by name, experiment.*
     tags        model, model_version, bundle, evaluation_bundle, window, training_end, n_trials,
                 code_version, lake.<table> (the version learned from), dagster_run_id; scoped
-    metrics     validation/*, n_training_rows; by epoch seed_<seed>/train_loss, validation_loss,
-                learning_rate; those of the test, without a prefix, once they are known
+    metrics     by epoch seed_<seed>/train_loss, validation_loss, learning_rate, and those of the
+                refit below refit/; seconds_left, by epochs that have passed; at the end
+                validation/*, n_training_rows; those of the test, without a prefix, once known
     artefacts   figures/*.png, tables/*.csv, bundles/evaluation/ and bundles/serving/
 
-Artefacts lie in a folder per run beside the database, which holds no path.
+What is known when it begins is there from then on; epochs come as they pass.
 """
 
 import math
-import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from asset_predict_dagster.errors import RegistryError
+from asset_predict_dagster import __version__
 from asset_predict_dagster.evaluation.plots import curves_picture, importance_picture
 from asset_predict_dagster.evaluation.probability_plots import (
     confusion_picture,
@@ -29,69 +27,117 @@ from asset_predict_dagster.evaluation.probability_plots import (
 )
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.training import TrainedModel
+from asset_predict_dagster.registry.live_run import LiveRun
 
 _DESCRIPTION = "mlflow.note.content"
-_SOURCE = "mlflow.source.name"
+_OF_AN_EPOCH = ("train_loss", "validation_loss", "learning_rate")
 
 
 @dataclass(frozen=True)
-class Training:
-    """A training and what is known of it from outside.
+class Begun:
+    """What is known of a training before it trains.
 
     Attributes
     ----------
-    started_at, trained_at
-        When it began and ended, with a time zone.
+    settings, experiment
+        As they will stand in the card.
+    n_trials
+        How many settings were tried before these were chosen.
+    lake_versions
+        Table → the version learned from.
     dagster_run_id
-        The Dagster run that it was part of.
-    bundles
-        The folder of bundles, whose files the run is to show; None: it shows none.
+        The Dagster run that it is part of.
     """
 
-    trained: TrainedModel
-    started_at: datetime
-    trained_at: datetime
+    model: str
+    settings: dict[str, Any]
+    experiment: dict[str, Any]
+    n_trials: int
+    lake_versions: dict[str, int]
     dagster_run_id: str
-    bundles: Path | None
+
+    @classmethod
+    def of(cls, trained: TrainedModel, dagster_run_id: str) -> "Begun":
+        """What was known of a training that is over."""
+        card = trained.card
+        return cls(
+            trained.model,
+            trained.settings,
+            trained.experiment,
+            card.get("n_trials", 1),
+            card.get("lake_versions", {}),
+            dagster_run_id,
+        )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {
+            **self.settings,
+            **{f"experiment.{name}": value for name, value in self.experiment.items()},
+        }
+
+    @property
+    def tags(self) -> dict[str, str]:
+        experiment = Experiment.from_card(self.experiment)
+        return {
+            "model": self.model,
+            "window": experiment.window,
+            "n_trials": str(self.n_trials),
+            "code_version": __version__,
+            "dagster_run_id": self.dagster_run_id,
+            **({"scoped": experiment.scope} if experiment.scope else {}),
+            **{f"lake.{table}": str(version) for table, version in self.lake_versions.items()},
+        }
 
 
-def log_training(client: Any, experiment_id: str, artifacts: Path, training: Training) -> str:
-    """Make the run of a training and return its id.
+def epoch_logger(run: LiveRun) -> Callable[[dict[str, Any]], None]:
+    """Writes each reported epoch to the run; a refit's, which has no validation loss, below refit/.
+
+    What is reported: see `models.lstm_training.Report`.
+    """
+    n_heard = 0
+
+    def heard(epoch: dict[str, Any]) -> None:
+        nonlocal n_heard
+        n_heard += 1
+        is_refit = math.isnan(epoch["validation_loss"])
+        prefix = f"{'refit/' if is_refit else ''}seed_{epoch['seed']}"
+        run.note({f"{prefix}/{name}": epoch[name] for name in _OF_AN_EPOCH}, epoch["epoch"])
+        run.log({"seconds_left": epoch["seconds_left"]}, n_heard)
+
+    return heard
+
+
+def log_trained(run: LiveRun, trained: TrainedModel, bundles: Path | None) -> None:
+    """Add to the run of a training what it came to.
 
     Parameters
     ----------
-    artifacts
-        The folder of all runs' artefacts.
+    bundles
+        The folder of bundles, whose files the run is to show; None: it shows none.
 
     Raises
     ------
     RegistryError
         If the artefacts cannot be written.
     """
-    from mlflow.entities import Param
-
-    trained = training.trained
-    # Drawn first: the run of a process that dies while drawing would stay open for ever.
-    contents = drawn(trained)
-    ended = _milliseconds(training.trained_at)
-    run = client.create_run(
-        experiment_id,
-        start_time=_milliseconds(training.started_at),
-        run_name=trained.model,
-        tags=_tags(training),
+    run.keep(drawn(trained), _bundle_files(trained, bundles))
+    # Among them those of epochs that passed before a killed training was taken up again.
+    if "epoch" in trained.curves:
+        for row in trained.curves.to_dict("records"):
+            figures = {f"seed_{row['seed']}/{name}": row[name] for name in _OF_AN_EPOCH}
+            run.note(figures, int(row["epoch"]))
+    run.note({"n_training_rows": trained.n_training_rows, **_of_validation(trained)})
+    run.flush()
+    run.tag(
+        {
+            "bundle": trained.serving_bundle,
+            "evaluation_bundle": trained.evaluation_bundle,
+            "training_end": str(trained.training_end),
+            "n_trials": str(trained.card.get("n_trials", 1)),
+            _DESCRIPTION: _description(trained),
+        }
     )
-    run_id = run.info.run_id
-    try:
-        _write(artifacts / run_id / "artifacts", contents, _bundle_files(training))
-    except RegistryError:
-        client.set_terminated(run_id, "FAILED")
-        raise
-    params = [Param(name, str(value)) for name, value in _params(trained).items()]
-    metrics = [metric(name, value, ended, step) for name, value, step in _metrics(trained)]
-    # One commit for all: one by one they take longer than some trainings.
-    client.log_batch(run_id, metrics=metrics, params=params)
-    client.set_terminated(run_id, end_time=ended)
-    return run_id
 
 
 def drawn(trained: TrainedModel) -> dict[str, bytes]:
@@ -118,51 +164,12 @@ def drawn(trained: TrainedModel) -> dict[str, bytes]:
     return contents
 
 
-def metric(name: str, value: float, at: int, step: int = 0) -> Any:
-    """A figure for MLflow, `at` so many milliseconds since 1970."""
-    from mlflow.entities import Metric
-
-    return Metric(name, float(value), timestamp=at, step=step)
-
-
-def _params(trained: TrainedModel) -> dict[str, Any]:
-    experiment = {f"experiment.{name}": value for name, value in trained.experiment.items()}
-    return {**trained.settings, **experiment}
-
-
-def _tags(training: Training) -> dict[str, str]:
-    trained = training.trained
-    lake = trained.card.get("lake_versions", {})
-    scope = Experiment.from_card(trained.experiment).scope
+def _of_validation(trained: TrainedModel) -> dict[str, float]:
     return {
-        "model": trained.model,
-        "bundle": trained.serving_bundle,
-        "evaluation_bundle": trained.evaluation_bundle,
-        "training_end": str(trained.training_end),
-        "window": str(trained.card.get("window", "")),
-        "n_trials": str(trained.card.get("n_trials", "")),
-        "code_version": str(trained.card.get("code_version", "")),
-        "dagster_run_id": training.dagster_run_id,
-        _SOURCE: "asset_predict_dagster",
-        _DESCRIPTION: _description(trained),
-        **({"scoped": scope} if scope else {}),
-        **{f"lake.{table}": str(version) for table, version in lake.items()},
+        f"validation/{name}": float(value)
+        for name, value in trained.validation.items()
+        if isinstance(value, (int, float))
     }
-
-
-def _metrics(trained: TrainedModel) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step of each figure; missing ones are left out."""
-    yield "n_training_rows", trained.n_training_rows, 0
-    for name, value in trained.validation.items():
-        if isinstance(value, (int, float)):
-            yield f"validation/{name}", value, 0
-    if "epoch" not in trained.curves:
-        return
-    names = [name for name in trained.curves if name not in ("seed", "epoch", "is_best")]
-    for row in trained.curves.to_dict("records"):
-        for name in names:
-            if not math.isnan(row[name]):
-                yield f"seed_{row['seed']}/{name}", row[name], int(row["epoch"])
 
 
 def _when(trained: TrainedModel) -> str:
@@ -181,48 +188,17 @@ def _description(trained: TrainedModel) -> str:
     )
 
 
-def _bundle_files(training: Training) -> dict[str, Path]:
+def _bundle_files(trained: TrainedModel, bundles: Path | None) -> dict[str, Path]:
     """Name in the run → file of a bundle."""
-    if training.bundles is None:
+    if bundles is None:
         return {}
-    digests = {
-        "evaluation": training.trained.evaluation_bundle,
-        "serving": training.trained.serving_bundle,
-    }
+    digests = {"evaluation": trained.evaluation_bundle, "serving": trained.serving_bundle}
     return {
         f"bundles/{role}/{file.name}": file
         for role, digest in digests.items()
-        for file in sorted((training.bundles / digest).iterdir())
+        for file in sorted((bundles / digest).iterdir())
     }
-
-
-def _write(folder: Path, contents: dict[str, bytes], files: dict[str, Path]) -> None:
-    try:
-        folder.mkdir(parents=True)
-        for name in (*contents, *files):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            (folder / name).write_bytes(content)
-        for name, file in files.items():
-            _link(file, folder / name)
-    except OSError as error:
-        raise RegistryError(
-            f"the artefacts of a training cannot be written to {folder}: {error.strerror}; point"
-            " ASSET_PREDICT_DATA at a folder that can"
-        ) from error
-
-
-def _link(file: Path, target: Path) -> None:
-    """The same file under another name: a bundle is some megabytes, and MLflow follows no link."""
-    try:
-        os.link(file, target)
-    except OSError:  # on another disk, or on one that cannot
-        shutil.copyfile(file, target)
 
 
 def _csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False).encode()
-
-
-def _milliseconds(instant: datetime) -> int:
-    return int(instant.timestamp() * 1000)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asset_predict_dagster.dataset.bootstrap import BLOCK, block_weights, interval
+from asset_predict_dagster.dataset.bootstrap import BLOCK, block_weights, draw_resamples, interval
 
 
 def mean(sums: np.ndarray) -> np.ndarray:
@@ -57,6 +57,15 @@ def test_every_resample_has_as_many_sessions_as_the_history(n_sessions, seed):
     assert weights.shape == (20, n_sessions)
     assert (weights.sum(axis=1) == n_sessions).all()
     assert (weights >= 0).all()
+
+
+@settings(deadline=None)
+@given(st.integers(1, 400), st.integers(0, 100))
+def test_totals_block_by_block_are_those_of_the_sessions_one_by_one(n_sessions, seed):
+    sums = np.random.default_rng(seed).standard_normal((n_sessions, 3))
+    resamples = draw_resamples(n_sessions, seed, n_resamples=20)
+    expected = block_weights(n_sessions, seed, n_resamples=20) @ sums
+    np.testing.assert_allclose(resamples.totals(sums), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_no_session_is_favoured_not_even_at_the_ends():

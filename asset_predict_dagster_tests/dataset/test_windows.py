@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asset_predict_dagster.dataset.windows import gather, stretch_codes, window_index
+from asset_predict_dagster.dataset.windows import gather, one_window, stretch_codes, window_index
 from asset_predict_dagster.errors import SettingsError
 
 markets = st.sets(st.tuples(st.integers(0, 3), st.integers(0, 12)), min_size=1).map(sorted)
@@ -50,6 +50,17 @@ def test_a_window_does_not_reach_back_over_a_long_gap(market, lookback, longest_
     everything = np.ones(len(market), dtype=bool)
     index = window_index(*codes(market), everything, lookback, longest_gap)
     np.testing.assert_array_equal(index, by_hand)
+
+
+@given(market=markets, lookback=st.integers(1, 12), longest_gap=st.none() | st.integers(0, 6))
+def test_one_window_is_the_one_that_the_index_has(market, lookback, longest_gap):
+    everything = np.ones(len(market), dtype=bool)
+    index = window_index(*codes(market), everything, lookback, longest_gap)
+    for row, expected in enumerate(index):
+        first, steps = one_window(*codes(market), row, lookback, longest_gap)
+        window = np.full(lookback, -1)
+        window[steps] = np.arange(first, row + 1)
+        np.testing.assert_array_equal(window, expected)
 
 
 def test_two_sessions_away_are_crossed_and_three_are_not():

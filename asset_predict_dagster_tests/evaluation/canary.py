@@ -92,8 +92,9 @@ def forecasts_of(market: Market, learners: Sequence[Learner], folder: Path) -> p
 
 
 def _oracle(market: Market, forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the model `oracle`: the planted expected return as the score, and the probabilities
-    of one who knows both volatilities of the next return; without a planted signal these are exact.
+    """Rows of the model `oracle`: the planted expected return, also as the score, and the
+    probabilities of one who knows both volatilities of the next return; without a planted signal
+    these are exact.
     """
     simulation = SimulatedMarket(market.seed, market.strength).simulate(market.last)
     rows = forecasts[forecasts["model"] == "naive"].drop(columns=["score", *PROBABILITIES])
@@ -105,8 +106,26 @@ def _oracle(market: Market, forecasts: pd.DataFrame) -> pd.DataFrame:
         LABEL_WIDTH * rows["volatility_21d"].to_numpy(),
     )
     move = (1 - hold) / 2
-    rows = rows.assign(model="oracle", **dict(zip(PROBABILITIES, (move, hold, move), strict=True)))
+    said = dict(zip(PROBABILITIES, (move, hold, move), strict=True))
+    rows = rows.assign(model="oracle", expected_return=rows["score"], **said)
     return rows[forecasts.columns]
+
+
+def where_the_oracle_speaks(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Everybody's rows of the papers and sessions that have a signal, so that all cover the same.
+
+    A paper without 126 trades behind it has none.
+    """
+    return forecasts.merge(forecasts.loc[forecasts["model"] == "oracle", KEY], on=KEY)
+
+
+def one_after_another(markets: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The forecasts of several markets as those of one: each market's days begin years later."""
+    years = pd.Timedelta(days=2 * 364)
+    return pd.concat(
+        [rows.assign(session=rows["session"] + n * years) for n, rows in enumerate(markets)],
+        ignore_index=True,
+    )
 
 
 def probability_of_hold(market: np.ndarray, own: np.ndarray, width: np.ndarray) -> np.ndarray:

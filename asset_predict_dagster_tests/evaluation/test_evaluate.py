@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from asset_predict_dagster.dataset.samples import ACTIONS
 from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.evaluation.evaluate import HEADLINE, evaluate, figures, headline
+from asset_predict_dagster.evaluation.metrics import METRICS, OF_ACTIONS, RANK_IC_T, session_rank_ic
+from asset_predict_dagster.evaluation.newey_west import newey_west
 from asset_predict_dagster.registry.promotion import has_shown_skill
 from asset_predict_dagster.table_checks import broken_promises
 from asset_predict_dagster.tables import EVALUATION
@@ -38,6 +41,22 @@ def test_every_metric_keeps_the_promises_of_the_table(evaluation):
     assert list(evaluation) == EVALUATION.column_names
 
 
+def test_every_metric_of_the_list_is_there(evaluation):
+    of_model = evaluation[(evaluation["model"] == "knows") & (evaluation["horizon"] == 1)]
+    assert set(of_model["metric"]) == {*METRICS, RANK_IC_T}
+    assert of_model["value"].notna().all()
+
+
+def test_the_t_of_rank_ic_is_newey_and_wests(forecasts, evaluation):
+    for horizon, n_lags in ((1, 4), (5, 8)):
+        mine = forecasts[(forecasts["model"] == "knows") & (forecasts["horizon"] == horizon)]
+        daily = session_rank_ic(mine, "realised_return_tradable").to_numpy()
+        expected = newey_west(daily, n_lags).t
+        assert row(evaluation, "knows", RANK_IC_T, horizon)["value"] == pytest.approx(expected)
+    assert row(evaluation, "knows", RANK_IC_T)["value"] > 5
+    assert abs(row(evaluation, "guesses", RANK_IC_T)["value"]) < 2.5
+
+
 def test_the_value_lies_in_its_interval(evaluation):
     known = evaluation.dropna(subset=["value", "low", "high"])
     assert len(known) > 100
@@ -48,13 +67,13 @@ def test_the_value_lies_in_its_interval(evaluation):
 
 def test_what_was_measured_is_named(evaluation):
     of_knows = row(evaluation, "knows", "rank_ic")
-    assert of_knows["n_forecasts"] == 120 * 12
+    assert (of_knows["n_sessions"], of_knows["n_forecasts"]) == (120, 120 * 12)
     assert of_knows["first_session"] == pd.Timestamp("2023-01-02")
     assert of_knows["last_session"] == pd.bdate_range("2023-01-02", periods=120)[-1]
 
 
 def test_actions_are_judged_at_their_own_horizon_only(evaluation):
-    of_actions = evaluation["metric"].isin(["accuracy", "balanced_accuracy", "log_loss", "brier"])
+    of_actions = evaluation["metric"].isin([metric.name for metric in OF_ACTIONS])
     assert set(evaluation[of_actions]["horizon"]) == {1}
     assert set(evaluation[~of_actions]["horizon"]) == {1, 5}
 
@@ -149,6 +168,36 @@ def test_as_many_rows_of_other_tickers_are_not_the_same_rows(forecasts):
     other = forecasts.assign(ticker=forecasts["ticker"].mask(renamed, "TICK99"))
     with pytest.raises(DatasetError, match="not of the same tickers and sessions"):
         evaluate(other, seed=1)
+
+
+def test_forecasts_of_another_history_are_not_compared(forecasts):
+    corrected = (forecasts["model"] == "knows") & (forecasts["ticker"] == "TICK00")
+    realised = forecasts["realised_return"].mask(corrected, 0.07)
+    with pytest.raises(DatasetError, match="'knows' has other outcomes beside its forecasts"):
+        evaluate(forecasts.assign(realised_return=realised), seed=1)
+
+
+def test_texts_and_categories_say_the_same(forecasts, evaluation):
+    texts = ["window", "ticker", "model", "model_version", "realised_label"]
+    as_categories = forecasts.astype(dict.fromkeys(texts, "category"))
+    pd.testing.assert_frame_equal(evaluate(as_categories, seed=1), evaluation)
+
+
+def test_forecasts_in_32_bits_are_measured_in_64(forecasts):
+    said = ["score", "expected_return", "return_low", "return_high"]
+    said += [f"probability_{action}" for action in ACTIONS]
+    narrow = forecasts.astype(dict.fromkeys(said, np.float32))
+    wide = narrow.astype(dict.fromkeys(said, np.float64))
+    in_32, in_64 = evaluate(narrow, seed=1), evaluate(wide, seed=1)
+    pd.testing.assert_frame_equal(in_32, in_64, rtol=1e-12, atol=1e-14)
+
+
+def test_a_model_whose_rows_stand_in_another_order_is_measured_on_the_same_ones(
+    forecasts, evaluation
+):
+    is_mine = forecasts["model"] == "knows"
+    reversed_ = pd.concat([forecasts[~is_mine], forecasts[is_mine].iloc[::-1]])
+    pd.testing.assert_frame_equal(evaluate(reversed_, seed=1), evaluation, rtol=1e-12)
 
 
 def test_the_headline_leaves_baselines_and_longer_horizons_out(evaluation):

@@ -376,3 +376,27 @@ def test_a_forecast_whose_outcome_is_not_known_yet_is_left_out(forecasts):
     direct = forecasts[forecasts["horizon"].isin(HORIZONS)]
     for h, session in direct.groupby("horizon")["session"].max().items():
         assert session_after(session.date(), 1 + h) == LAST
+
+
+def test_a_champion_beside_is_forecast_on_the_same_rows_and_averaged_with_nobody(
+    market, forecast, of_two
+):
+    forest, lstm = Oracle(market, 0.5), Oracle(market, 1.0)
+    table = forecast(
+        {("random_forest", "3"): forest, ("lstm", "4"): lstm},
+        beside={("random_forest", "2"): Oracle(market, 0.1)},
+    )
+    is_champion = (table["model_version"] == "2").to_numpy()
+    for name in ("session", "score", "expected_return", "realised_return"):
+        np.testing.assert_array_equal(table.loc[~is_champion, name], of_two[name])
+    challenger = table[table["model_version"] == "3"]
+    for name in ("horizon", "session", "realised_return"):
+        np.testing.assert_array_equal(table.loc[is_champion, name], challenger[name])
+
+
+def test_a_champion_whose_action_is_judged_otherwise_is_refused(market, forecast):
+    with pytest.raises(DatasetError, match="judged at one horizon"):
+        forecast(
+            {("oracle", "1"): Oracle(market)},
+            beside={("oracle", "0"): Oracle(market, action_horizon=5)},
+        )

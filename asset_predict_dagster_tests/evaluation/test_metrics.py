@@ -1,24 +1,28 @@
 """Every metric is the textbook's, whether of all sessions or of a resample of them."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, spearmanr
 
 from asset_predict_dagster.dataset.bootstrap import block_weights
 from asset_predict_dagster.dataset.samples import ACTIONS
+from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.evaluation.metrics import (
+    METRICS,
     OF_ACTIONS,
-    OF_RETURNS,
+    session_means,
     session_rank_ic,
     session_sums,
 )
 from asset_predict_dagster_tests.evaluation.forecast_rows import made_forecasts
 
-METRICS = {metric.name: metric for metric in OF_RETURNS + OF_ACTIONS}
+ANSWERS = Path(__file__).parents[1] / "answers"
 PROBABILITIES = [f"probability_{action}" for action in ACTIONS]
 
 seeds = st.integers(0, 2**32 - 1)
@@ -45,6 +49,22 @@ def sessions_of_forecasts(seed: int, n_sessions: int = 5, n_tickers: int = 7) ->
     silent = random.random(len(rows)) < 0.2
     rows.loc[silent, ["return_low", "return_high"]] = np.nan
     return rows.reset_index(drop=True)
+
+
+def answers() -> dict[str, float]:
+    """What a person worked out of the seven forecasts in the file beside."""
+    table = pd.read_csv(ANSWERS / "evaluation_figures.csv").set_index("metric")
+    return {name: eval(answer, {}) for name, answer in table["answer"].items()}
+
+
+@pytest.mark.parametrize(("name", "answer"), answers().items())
+def test_seven_forecasts_of_two_sessions_worked_out_by_hand(name, answer):
+    rows = pd.read_csv(ANSWERS / "evaluation_forecasts.csv", parse_dates=["session"])
+    assert measured(name, rows) == pytest.approx(answer, rel=1e-9)
+
+
+def test_every_metric_has_an_answer():
+    assert list(answers()) == list(METRICS)
 
 
 @settings(max_examples=30, deadline=None)
@@ -85,6 +105,87 @@ def test_classes_are_judged_as_scikit_learn_judges_them(seed):
         squares.append(sum((row[k] - (label == ACTIONS[k])) ** 2 for k in range(3)))
     assert measured("balanced_accuracy", rows) == pytest.approx(np.mean(recalls))
     assert measured("brier", rows) == pytest.approx(np.mean(squares))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_each_class_is_judged_under_its_own_name_as_scikit_learn_does(seed):
+    rows = sessions_of_forecasts(seed)
+    likeliest = np.array(ACTIONS)[rows[PROBABILITIES].to_numpy().argmax(axis=1)]
+    expected = sklearn.metrics.precision_recall_fscore_support(
+        rows["realised_label"], likeliest, labels=list(ACTIONS), zero_division=np.nan
+    )
+    for place, action in enumerate(ACTIONS):
+        for name, values in zip(("precision", "recall", "f1"), expected[:3], strict=True):
+            found = measured(f"{name}_{action}", rows)
+            assert found == pytest.approx(values[place], nan_ok=True), f"{name}_{action}"
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_the_calibration_error_is_what_a_loop_over_ten_bins_finds(seed):
+    rows = sessions_of_forecasts(seed)
+    q, label = rows[PROBABILITIES].to_numpy(), rows["realised_label"].map(ACTIONS.index).to_numpy()
+    top, right = q.max(axis=1), q.argmax(axis=1) == label
+    error = 0.0
+    for low in range(10):
+        inside = (low / 10 < top) & (top <= (low + 1) / 10)
+        if inside.any():
+            error += inside.mean() * abs(right[inside].mean() - top[inside].mean())
+    assert measured("expected_calibration_error", rows) == pytest.approx(error)
+
+
+def test_one_who_is_right_as_often_as_sure_is_calibrated():
+    rows = one_session(
+        realised_label=["buy", "buy", "buy", "sell"],
+        probability_buy=[0.75] * 4,
+        probability_hold=[0.15] * 4,
+        probability_sell=[0.10] * 4,
+    )
+    assert measured("expected_calibration_error", rows) == pytest.approx(0.0)
+    sure = rows.assign(probability_buy=1.0, probability_hold=0.0, probability_sell=0.0)
+    assert measured("expected_calibration_error", sure) == pytest.approx(0.25)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_ic_is_the_mean_of_pearsons_correlations_and_icir_that_in_deviations(seed):
+    rows = sessions_of_forecasts(seed)
+    by_session = [day for _, day in rows.groupby("session")]
+    daily = {
+        "ic": [pearsonr(d["score"], d["realised_return_tradable"]).statistic for d in by_session],
+        "rank_ic": session_rank_ic(rows, "realised_return_tradable"),
+    }
+    assert measured("ic", rows) == pytest.approx(np.mean(daily["ic"]))
+    for name, values in daily.items():
+        ratio = np.mean(values) / np.std(values, ddof=1)
+        assert measured(f"{name.removesuffix('ic')}icir", rows) == pytest.approx(ratio)
+
+
+def test_the_same_correlation_every_session_has_no_deviations_to_be_told_in():
+    ordered = one_session(score=[1.0, 2.0, 3.0], realised_return_tradable=[0.1, 0.2, 0.3])
+    days = [ordered.assign(session=pd.Timestamp(f"2024-01-0{day}")) for day in (1, 2, 3, 4)]
+    assert measured("ic", pd.concat(days)) == pytest.approx(1.0)
+    assert np.isnan(measured("icir", pd.concat(days)))
+    assert np.isnan(measured("rank_icir", days[0]))
+
+
+@pytest.mark.parametrize(
+    "metric", ["ic", "rank_ic", "log_loss", "brier", "accuracy", "mae_return", "mape_price"]
+)
+def test_the_mean_of_a_session_is_the_metric_of_that_session_alone(metric):
+    rows = sessions_of_forecasts(seed=3)
+    means = session_means(rows, metric)
+    assert means.index.name == "session"
+    alone = [measured(metric, day) for _, day in rows.groupby("session")]
+    assert means.to_numpy() == pytest.approx(np.array(alone))
+    assert means.index.tolist() == sorted(rows["session"].unique())
+
+
+@pytest.mark.parametrize("name", ["r2_return", "expected_calibration_error", "sharpe"])
+def test_what_is_no_mean_has_no_value_by_session(name):
+    with pytest.raises(DatasetError, match=f"'{name}' has no value by session; choose one of"):
+        session_means(sessions_of_forecasts(seed=3), name)
 
 
 @settings(max_examples=30, deadline=None)
@@ -190,6 +291,11 @@ def test_a_session_that_orders_nothing_has_no_rank_ic(score, outcome):
     assert np.isnan(measured("rank_ic", rows))
 
 
+def test_a_session_with_a_missing_outcome_has_no_rank_ic():
+    rows = one_session(score=[1.0, 2.0, 3.0, 4.0], realised_return_tradable=[1, 2, np.nan, 4])
+    assert session_rank_ic(rows, "realised_return_tradable").isna().all()
+
+
 def test_a_session_of_many_tickers_counts_as_much_as_one_of_few():
     few = one_session(score=[1.0, 2.0, 3.0], realised_return_tradable=[0.1, 0.2, 0.3])
     many = one_session(
@@ -247,5 +353,6 @@ def test_a_row_without_a_class_is_not_taken_for_a_sell(metric):
         probability_sell=[0.2, 0.6],
     )
     unknown = known.assign(realised_label=None)
-    assert measured(metric, pd.concat([known, unknown])) == measured(metric, known)
+    of_known = measured(metric, known)
+    assert measured(metric, pd.concat([known, unknown])) == pytest.approx(of_known, nan_ok=True)
     assert np.isnan(measured(metric, unknown))

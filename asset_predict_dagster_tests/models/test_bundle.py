@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +24,12 @@ from asset_predict_dagster.dataset.samples import ACTIONS, HORIZONS
 from asset_predict_dagster.dataset.windows import gather, window_index
 from asset_predict_dagster.errors import BundleError, SettingsError
 from asset_predict_dagster.models.base import Trained
-from asset_predict_dagster.models.bundle import feature_formulas, load_bundle, write_bundle
+from asset_predict_dagster.models.bundle import (
+    Bundle,
+    feature_formulas,
+    load_bundle,
+    write_bundle,
+)
 from asset_predict_dagster.models.forecasting import Graph
 from asset_predict_dagster.models.lstm_learner import LstmLearner, LstmSettings
 from asset_predict_dagster.models.random_forest import ForestSettings, RandomForestLearner
@@ -66,6 +72,11 @@ def trained(model):
         "calibration": CALIBRATION,
     }
     return fitted, card
+
+
+def flat_graph(n_features, weight=0.0):
+    """A graph that reads so many features and says nearly nothing of them."""
+    return linear_graph(np.full((n_features, 8), weight, dtype=np.float32))
 
 
 ROWS = np.arange(100, 3300, 7)
@@ -341,7 +352,9 @@ def test_a_file_that_the_manifest_does_not_list_is_not_read(saved):
 
 def of_features(folder, formulas):
     fitted, card = trained("random_forest")
-    return write_bundle(folder, fitted, card | {"feature_formulas": formulas})
+    reading = dataclasses.replace(fitted, onnx=flat_graph(len(formulas)))
+    said = {"feature_names": list(formulas), "feature_formulas": formulas}
+    return write_bundle(folder, reading, card | said)
 
 
 def test_a_feature_that_the_catalogue_never_heard_of_is_refused_by_name(tmp_path):
@@ -362,6 +375,17 @@ def test_a_feature_whose_formula_changed_is_refused_by_name(tmp_path):
 def test_a_column_of_somebodys_own_is_looked_for_when_it_forecasts(tmp_path):
     bundle = load_bundle(tmp_path, of_features(tmp_path, {"feature_0": None}))
     assert forecasts_of(bundle)
+    bundle = load_bundle(tmp_path, of_features(tmp_path, {"my_own": None}))
+    with pytest.raises(BundleError, match=r"features that are not there: \['my_own'\]"):
+        forecasts_of(bundle)
+
+
+def test_a_feature_without_a_word_about_its_formula_is_refused(tmp_path):
+    fitted, card = trained("random_forest")
+    told = dict(list(card["feature_formulas"].items())[1:])
+    digest = write_bundle(tmp_path, fitted, card | {"feature_formulas": told})
+    with pytest.raises(BundleError, match=r"formula its card does not give: \['feature_0'\]"):
+        load_bundle(tmp_path, digest)
 
 
 def test_a_name_that_the_catalogue_took_for_a_feature_of_its_own_is_refused(tmp_path):
@@ -417,7 +441,7 @@ def test_training_again_mends_a_damaged_bundle(saved, piece):
 def test_a_write_that_fails_leaves_nothing(tmp_path):
     fitted, card = trained("random_forest")
     misnamed = dataclasses.replace(fitted, native_name="no_such_folder/model.joblib")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(BundleError, match=r"cannot be written to .*: No such file"):
         write_bundle(tmp_path, misnamed, card)
     assert list(tmp_path.iterdir()) == []
 
@@ -427,16 +451,24 @@ def silent(given):
     raise AssertionError(given)
 
 
+CARD_OF_ONE = {
+    "model": "any",
+    "feature_names": ["feature_0"],
+    "feature_formulas": {"feature_0": None},
+    "lookback": 1,
+    "calibration": CALIBRATION,
+}
+
+
 def write_many(folder, start):
     """The same twenty bundles, written at the same time as another process writes them."""
+    graphs = [flat_graph(1, weight) for weight in range(20)]
     start.wait()
     return [
         write_bundle(
-            folder,
-            Trained("model.pt", b"native" * 10_000, b"onnx" * number, {}, silent),
-            {"number": number, "feature_formulas": {}},
+            folder, Trained("model.pt", b"native" * 10_000, graph, {}, silent), CARD_OF_ONE
         )
-        for number in range(20)
+        for graph in graphs
     ]
 
 
@@ -450,4 +482,123 @@ def test_two_processes_may_write_the_same_bundles_at_once(tmp_path):
     # Nothing half-written, and nothing that was only on the way.
     assert sorted(place.name for place in tmp_path.iterdir()) == sorted(one)
     for number, digest in enumerate(one):
-        assert load_bundle(tmp_path, digest).onnx == b"onnx" * number
+        assert load_bundle(tmp_path, digest).onnx == flat_graph(1, number)
+
+
+def test_every_piece_is_on_the_disk_before_the_bundle_has_its_name(tmp_path, monkeypatch):
+    """Otherwise a power cut could leave a bundle of the right name with empty pieces."""
+    done = []
+    fsync, rename = os.fsync, os.rename
+
+    def synced(descriptor):
+        done.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def named(before, after):
+        done.append("named")
+        rename(before, after)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", named)
+    place = tmp_path / write_bundle(tmp_path, *trained("random_forest"))
+    assert done[-2:] == ["named", tmp_path.stat().st_ino]
+    inside = [path.stat().st_ino for path in (place, *place.iterdir())]
+    assert sorted(done[:-2]) == sorted(inside)
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("nan")])
+def test_a_card_that_json_cannot_say_is_not_written(tmp_path, odd):
+    fitted, card = trained("random_forest")
+    with pytest.raises(BundleError, match="'random_forest': every number of its card should be"):
+        write_bundle(tmp_path, fitted, card | {"settings": {"gradient_clip_norm": odd}})
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- What is whole and yet no model ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_folder_in_the_place_of_a_piece_is_refused(saved, piece):
+    folder, digest = saved
+    (folder / digest / piece).unlink()
+    (folder / digest / piece).mkdir()
+    with pytest.raises(BundleError, match=f"{piece} cannot be read .*train the model again"):
+        load_bundle(folder, digest)
+
+
+def with_manifest(folder, manifest):
+    digest = hashlib.sha256(manifest).hexdigest()
+    (folder / digest).mkdir()
+    (folder / digest / "manifest.json").write_bytes(manifest)
+    return digest
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        (b"junk", "manifest.json should be JSON and is not"),
+        (b"\xff", "manifest.json should be JSON and is not"),
+        (b"[" * 100_000, "manifest.json should be JSON and is not"),
+        (b"[]", "manifest.json should be a JSON object and is a list"),
+        (b"{}", "its manifest lists no card.json"),
+        (b'{"../secret": "0"}', r"should list files beside it and lists '../secret'"),
+        (b'{"": "0"}', "should list files beside it and lists ''"),
+        (b'{"card\\u0000.json": "0"}', "should list files beside it"),
+    ],
+)
+def test_a_manifest_of_the_right_digest_that_lists_nothing_usable_is_refused(
+    tmp_path, manifest, says
+):
+    (tmp_path / "secret").write_bytes(b"of somebody else")
+    with pytest.raises(BundleError, match=says):
+        load_bundle(tmp_path, with_manifest(tmp_path, manifest))
+
+
+def card_without(*names, **changed):
+    card = {"schema_version": 2, **CARD_OF_ONE, **changed}
+    return json.dumps({name: said for name, said in card.items() if name not in names}).encode()
+
+
+def numbers(**changed):
+    return {"calibration": CALIBRATION | changed}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"card.json": b"{"}, "card.json should be JSON and is not"),
+        ({"card.json": b"3"}, "card.json should be a JSON object and is a int"),
+        ({"card.json": card_without("feature_formulas")}, "should have feature_names, a list, and"),
+        ({"card.json": card_without("feature_names")}, "should have feature_names, a list, and"),
+        ({"card.json": card_without("calibration")}, "cannot .KeyError: 'calibration'"),
+        ({"card.json": card_without("lookback")}, "cannot .KeyError: 'lookback'"),
+        ({"card.json": card_without("model")}, "cannot .KeyError: 'model'"),
+        ({"card.json": card_without(lookback="long")}, "should forecast together and cannot"),
+        ({"card.json": card_without(lookback=8)}, "should forecast together and cannot"),
+        ({"card.json": card_without(calibration={"slope": 1})}, "cannot .TypeError"),
+        ({"card.json": card_without(**numbers(slope="steep"))}, "forecast together and cannot"),
+        ({"card.json": card_without(**numbers(bias=[0.0]))}, r"and are of .*\(1,\)"),
+        ({"card.json": card_without(**numbers(scale=[1.0] * 4))}, r"and are of .*\(4,\)"),
+        ({"card.json": card_without(**numbers(width=[1.0] * 5))}, r"and are of .*\(5,\)"),
+        ({"model.onnx": b"junk"}, "cannot .InvalidProtobuf"),
+        ({"model.onnx": b""}, "should forecast together and cannot"),
+        ({"model.onnx": flat_graph(2)}, "should forecast together and cannot .InvalidArgument"),
+    ],
+)
+def test_pieces_of_the_right_digest_that_cannot_forecast_are_refused(tmp_path, changes, says):
+    """Before anyone relies on them, and in one sentence."""
+    whole = Trained("model.pt", b"native", flat_graph(1), {}, silent)
+    digest = write_bundle(tmp_path, whole, CARD_OF_ONE)
+    assert load_bundle(tmp_path, digest)
+    with pytest.raises(BundleError, match=says) as refused:
+        load_bundle(tmp_path, replaced(tmp_path, digest, changes))
+    assert "\n" not in str(refused.value)
+    assert "train the model again" in str(refused.value)
+
+
+@pytest.mark.parametrize("missing", ["training_sessions", "experiment"])
+def test_a_card_that_does_not_say_what_it_knows_has_no_hindsight_to_tell(missing):
+    card = {"training_sessions": ["2018-01-02", "2018-06-29"], "experiment": {"span": 6}}
+    assert Bundle("", card, b"").learned_until > date(2018, 6, 29)
+    with pytest.raises(BundleError, match="should say training_sessions and the span"):
+        assert Bundle("", card | {missing: None}, b"").learned_until

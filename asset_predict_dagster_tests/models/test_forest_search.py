@@ -1,8 +1,10 @@
 """A search looks at the training sessions, in order of time, and keeps what forecast best."""
 
 import dataclasses
+import io
 import json
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,15 +13,10 @@ from hypothesis import strategies as st
 
 from asset_predict_dagster.errors import TrainingError
 from asset_predict_dagster.models.forest_folds import action_score, inner_folds, returns_score
-from asset_predict_dagster.models.forest_search import (
-    DEPTH,
-    LEAF,
-    MAX_FEATURES,
-    MAX_SAMPLES,
-    search,
-)
+from asset_predict_dagster.models.forest_search import search
 from asset_predict_dagster.models.forest_settings import ForestSettings
 from asset_predict_dagster.models.random_forest import RandomForestLearner
+from asset_predict_dagster.models.search_space import GROWTH
 from asset_predict_dagster.models.twin_forests import Growth, grown
 from asset_predict_dagster_tests.models.synthetic import planted_market, rank_ic
 
@@ -99,18 +96,35 @@ def test_a_random_search_grows_every_candidate_to_the_end(market):
         assert trained.chosen["search"]["scores"][twin] == best["score"]
 
 
-def test_the_first_candidate_is_what_was_given_and_the_others_are_of_the_space(found):
+def test_the_first_candidate_is_what_was_given_and_the_others_are_of_the_space(market, found):
     tried = found.curves[(found.curves["round"] == 1) & (found.curves["twin"] == "action")]
     first = tried.iloc[0]
-    assert (first["min_samples_leaf"], first["max_features"]) == (500, 0.3)
-    for name, (low, high) in {
-        "min_samples_leaf": LEAF,
-        "max_features": MAX_FEATURES,
-        "max_samples": MAX_SAMPLES,
-        "max_depth": DEPTH,
-    }.items():
-        assert tried[name].iloc[1:].between(low, high).all()
+    assert (first["max_features"], first["max_samples"]) == (0.3, 0.3)
+    for name, knob in GROWTH.items():
+        low = 1 if name == "min_samples_leaf" else knob.low  # which small data lower
+        assert tried[name].iloc[1:].between(low, knob.high).all()
         assert tried[name].iloc[1:].std() > 0
+    small = fit(market, min_samples_leaf=7).curves
+    assert small["min_samples_leaf"].iloc[0] == 7
+
+
+def test_what_was_scored_is_what_is_grown_and_what_the_card_says(market, found):
+    """A leaf of 500 does not fit the smallest fold: then no forest of the search has it."""
+    train = market.rows(0, LAST_TRAINING_SESSION)
+    names = market.samples.feature_names
+    smallest = min(len(f.codes) for f in inner_folds(market.samples, train, names, knobs()))
+    tried = found.curves[found.curves["round"] == 1]
+    assert (tried["min_samples_leaf"] <= (smallest * tried["max_samples"]).astype(int) // 20).all()
+    assert (tried["min_samples_leaf"] < 500).all()
+
+    everything = market.rows(0, 479)
+    learner = RandomForestLearner(names, knobs())
+    again = learner.refit(market.samples, everything, json.loads(json.dumps(found.chosen)))
+    for trained in (found, again):
+        native = joblib.load(io.BytesIO(trained.native))
+        for twin, forest in (("action", "classifier"), ("returns", "regressor")):
+            leaf = found.chosen[twin]["min_samples_leaf"]
+            assert native[forest].min_samples_leaf == leaf == trained.chosen["leaf_grown"][twin]
 
 
 def test_a_search_mends_settings_that_cannot_see(market):
@@ -119,9 +133,10 @@ def test_a_search_mends_settings_that_cannot_see(market):
     poor = {"max_depth": 1, "max_features": 0.2, "max_samples": 0.1}
 
     def ic(search):
-        _, scores = fit(market, search=search, **poor).native_forecast(
-            market.samples.features[later]
-        )
+        settings = ForestSettings(n_estimators=9, search=search, **poor)
+        learner = RandomForestLearner(market.samples.feature_names, settings)
+        trained = learner.fit(market.samples, market.rows(0, LAST_TRAINING_SESSION), later)
+        _, scores = trained.native_forecast(market.samples.features[later])
         ranks = market.samples.return_ranks[later, 0]
         return rank_ic(scores[:, 0], ranks, market.samples.session_codes[later])
 

@@ -3,9 +3,16 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from asset_predict_dagster.models.importance import COLUMNS, permutation_importance
+from asset_predict_dagster.models.importance import (
+    COLUMNS,
+    _months_dealt,
+    permutation_importance,
+)
 from asset_predict_dagster_tests.models.synthetic import gaussian_ranks, planted_market
 
 SIGNAL, SIZE, NOISE, STATE = range(4)
@@ -125,21 +132,75 @@ def test_values_stay_in_their_session_and_on_their_side_of_the_universe(samples)
                 )
 
 
-def test_the_market_s_months_change_places_whole_and_only_up_to_the_last_forecast(samples):
+def markets_of(samples, rows, **options):
+    """A value of the market's feature for each session: as it is, and as each repeat has it."""
     seen = []
-
-    def watching(given, rows):
-        seen.append(given.features[:, STATE].copy())
-        return knowing(given, rows)
-
-    rows = samples.between(50, 209)  # ten blocks of 21 sessions, from the first session on
-    importance(samples, run=watching, rows=rows, features=("market_state",), n_repeats=1)
     _, first = np.unique(samples.session_codes, return_index=True)
-    before, after = (column[first] for column in seen)
-    np.testing.assert_array_equal(after[210:], before[210:])
-    months = before[:210].reshape(10, 21), after[:210].reshape(10, 21)
+
+    def watching(given, asked):
+        seen.append(given.features[first, STATE].copy())
+        return knowing(given, asked)
+
+    importance(samples, run=watching, rows=rows, features=("market_state",), **options)
+    return seen
+
+
+def test_the_market_s_months_change_places_whole_and_only_among_what_forecasts_read(samples):
+    """Sessions 50 to 259 are ten months; 20 of the first's belong to a window's past."""
+    before, after = markets_of(samples, samples.between(70, 259), lookback=21, n_repeats=1)
+    for untouched in (slice(0, 50), slice(260, None)):
+        np.testing.assert_array_equal(after[untouched], before[untouched])
+    months = before[50:260].reshape(10, 21), after[50:260].reshape(10, 21)
     assert sorted(map(tuple, months[1])) == sorted(map(tuple, months[0]))
     assert not np.array_equal(*months)
+
+
+def test_where_the_market_is_not_known_it_stays_so_and_everything_known_keeps_its_worth(samples):
+    """The warm-up of a feature never reaches the sessions that have it."""
+    features = samples.features.copy()
+    is_missing = np.isin(samples.session_codes, [*range(110), 200, 201, 333])
+    features[is_missing, STATE] = np.nan
+    samples = dataclasses.replace(samples, features=features)
+    before, *after = markets_of(samples, samples.between(100, 399))
+    assert len(after) == 3
+    for changed in after:
+        np.testing.assert_array_equal(np.isnan(changed), np.isnan(before))
+        np.testing.assert_array_equal(np.sort(changed[100:]), np.sort(before[100:]))
+        assert not np.array_equal(changed, before, equal_nan=True)
+
+
+def test_a_model_that_leans_on_holes_finds_none_by_permutation(samples):
+    """It says nonsense where the market is missing, which in the sessions asked it never is."""
+    features = samples.features.copy()
+    features[samples.session_codes < 100, STATE] = np.nan
+    samples = dataclasses.replace(samples, features=features)
+
+    def fragile(given, rows):
+        probabilities, scores = knowing(given, rows)
+        is_hole = np.isnan(given.features[rows, STATE])
+        probabilities[is_hole] = [0.998, 0.001, 0.001]
+        assert not is_hole.any()
+        return probabilities, scores
+
+    assert importance(samples, run=fragile).loc["market_state", "log_loss_low"] > 0.05
+
+
+@given(n_sessions=st.integers(0, 300), seed=st.integers(0, 9))
+def test_sessions_are_dealt_each_once_and_in_runs(n_sessions, seed):
+    order = _months_dealt(n_sessions, np.random.default_rng(seed))
+    assert sorted(order) == list(range(n_sessions))
+    n_blocks = -(-n_sessions // 21) if n_sessions >= 105 else min(n_sessions, 9)
+    assert (np.diff(order) != 1).sum() < max(n_blocks, 1)
+
+
+def test_of_few_sessions_too_most_change_places(samples):
+    before, after = markets_of(samples, samples.between(100, 119), n_repeats=1)
+    assert (after != before)[100:120].mean() > 0.5
+
+
+def test_a_feature_s_places_do_not_depend_on_the_others_asked_about(samples):
+    alone = importance(samples, features=("market_state",))
+    pd.testing.assert_frame_equal(alone, importance(samples).loc[["market_state"]])
 
 
 def test_the_samples_are_left_as_they_were(samples):

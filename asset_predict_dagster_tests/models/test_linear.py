@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from asset_predict_dagster.dataset.catalogue import FEATURE_NAMES
+from asset_predict_dagster.dataset.model_columns import RIDGE_FEATURES
 from asset_predict_dagster.dataset.samples import ACTIONS, HORIZONS
 from asset_predict_dagster.dataset.scaling import RobustScaling
 from asset_predict_dagster.errors import SettingsError, TrainingError
 from asset_predict_dagster.models.bundle import Bundle, feature_formulas, load_bundle, write_bundle
-from asset_predict_dagster.models.linear import RIDGE_FEATURES, LinearLearner, LinearSettings
+from asset_predict_dagster.models.linear import LinearLearner, LinearSettings
 from asset_predict_dagster.tables import PATH_HORIZONS
 from asset_predict_dagster_tests.models.synthetic import planted_market, rank_ic, run_graph
 

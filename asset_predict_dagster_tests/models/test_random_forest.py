@@ -181,10 +181,20 @@ def test_leaves_shrink_on_small_data_and_nowhere_else(market, trained):
     n_rows = market.rows(0, LAST_TRAINING_SESSION).sum()
     forests = native_forests(trained)
     assert trained.chosen["action"]["min_samples_leaf"] == 500
-    for name in ("classifier", "regressor"):
-        assert forests[name].min_samples_leaf == int(n_rows * 0.3) // 20
+    for twin, name in (("action", "classifier"), ("returns", "regressor")):
+        grown = int(n_rows * 0.3) // 20
+        assert forests[name].min_samples_leaf == trained.chosen["leaf_grown"][twin] == grown < 500
         small = native_forests(fit(market, min_samples_leaf=7))[name]
         assert small.min_samples_leaf == 7
+
+
+def test_more_rows_grow_larger_leaves_and_each_card_says_its_own(market, trained):
+    rows = market.rows(0, 250)
+    again = learner(market).refit(market.samples, rows, trained.chosen)
+    grown = again.chosen["leaf_grown"]["action"]
+    assert grown == int(rows.sum() * 0.3) // 20 > trained.chosen["leaf_grown"]["action"]
+    assert native_forests(again)["classifier"].min_samples_leaf == grown
+    assert again.chosen["action"] == trained.chosen["action"]
 
 
 def test_both_twins_grow_as_they_were_told(market):
@@ -308,12 +318,20 @@ def test_too_few_rows_are_refused(market):
         {"sample_weight": "recency"},
         {"search": "bayes"},
         {"n_candidates": 1},
+        {"n_candidates": 18},
+        {"n_candidates": 5, "search": "none"},
     ],
 )
 def test_an_unknown_or_impossible_setting_is_an_error_of_one_line(knobs):
     with pytest.raises(SettingsError, match=f"random_forest: {next(iter(knobs))}") as refused:
         ForestSettings(**knobs)
     assert "\n" not in str(refused.value)
+
+
+def test_settings_come_back_from_a_card_with_and_without_a_search():
+    for knobs in ({}, {"search": "none"}, {"search": "halving", "n_candidates": 5}):
+        settings = ForestSettings(**knobs)
+        assert ForestSettings(**settings.model_dump()) == settings
 
 
 columns = hnp.arrays(

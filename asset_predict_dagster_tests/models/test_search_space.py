@@ -7,14 +7,12 @@ from hypothesis import strategies as st
 from asset_predict_dagster.errors import SettingsError
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.forest_settings import ForestSettings
-from asset_predict_dagster.models.kinds import settings_of
+from asset_predict_dagster.models.kinds import KINDS, settings_of, space_of
 from asset_predict_dagster.models.lstm_settings import LstmSettings
 from asset_predict_dagster.models.search_space import (
-    SPACES,
     Choice,
     refuse_another_search,
     settings_of_trial,
-    space_of,
     worth_keeping,
 )
 from asset_predict_dagster.models.settings import parse_settings
@@ -30,10 +28,10 @@ def draws(model: str) -> st.SearchStrategy[dict]:
             return st.sampled_from(range(knob.low, int(knob.high) + 1, knob.step))
         return st.floats(knob.low, knob.high)
 
-    return st.fixed_dictionaries({name: of(knob) for name, knob in SPACES[model].items()})
+    return st.fixed_dictionaries({name: of(knob) for name, knob in space_of(model).items()})
 
 
-models = pytest.mark.parametrize("model", SPACES)
+models = pytest.mark.parametrize("model", [name for name in KINDS if KINDS[name].space])
 
 
 @models
@@ -59,6 +57,14 @@ def test_numbers_are_kept_to_four_digits_and_whole_ones_whole():
 def test_a_rate_below_the_floor_of_the_schedule_lowers_the_floor():
     assert settings_of_trial(LstmSettings(), {"learning_rate": 2e-5}).min_learning_rate == 2e-5
     assert settings_of_trial(LstmSettings(), {"learning_rate": 2e-3}).min_learning_rate == 1e-4
+
+
+def test_a_floor_that_was_asked_for_is_not_lowered_behind_its_back():
+    asked = LstmSettings(min_learning_rate=1e-3)
+    with pytest.raises(
+        SettingsError, match=r"min_learning_rate 0\.001 is above learning_rate 2e-05"
+    ):
+        settings_of_trial(asked, {"learning_rate": 2e-5})
 
 
 def test_a_preset_leaves_out_the_defaults_and_what_is_of_the_run():

@@ -11,10 +11,10 @@ from asset_predict_dagster.models.lstm_settings import LstmSettings
 from asset_predict_dagster.models.settings import (
     ALIASES,
     IGNORED,
-    Preset,
+    asked_settings,
     fields_of,
+    names_of,
     parse_settings,
-    read_preset,
 )
 
 BOTH = "horizon label label_width test_size val_size embargo seed tickers start end"
@@ -89,7 +89,7 @@ def test_what_does_nothing_is_named_and_still_checked(name):
         ("lstm", {"epochs": "many"}, "lstm: epochs='many': input should be a valid integer"),
         ("lstm", {"epochs": True}, "lstm: epochs=True should not be a switch"),
         ("lstm", {"epochs": 2.5}, "lstm: epochs=2.5: input should be a valid integer"),
-        ("lstm", {"loss_weight_action": 0, "loss_weight_return": 0}, "are both 0"),
+        ("lstm", {"loss_weight_action": 0}, "lstm: loss_weight_action=0: must be at least"),
         ("random_forest", {"n_estimators": 0}, "random_forest: n_estimators=0"),
         ("boosting", {}, "there is no model 'boosting'; choose one of random_forest, lstm"),
     ],
@@ -103,36 +103,45 @@ def test_a_wrong_setting_is_refused_in_one_sentence(model, given, says):
 
 @pytest.fixture
 def presets(tmp_path):
-    tuned = {"model": "lstm", "settings": {"units": 48}, "n_trials": 50}
-    (tmp_path / "presets").mkdir()
-    (tmp_path / "best.json").write_text(json.dumps(tuned))
-    tmp_path = tmp_path / "presets"
-    (tmp_path / "lstm.json").write_text(json.dumps(tuned))
-    (tmp_path / "half.json").write_text('{"model": "lstm"')
-    (tmp_path / "bare.json").write_text('{"units": 48}')
+    """A folder with one preset of the LSTM, `tuned`, which came out of 50 trials."""
+    tuned = {"model": "lstm", "settings": {"units": 48, "learning_rate": 0.02}, "n_trials_ever": 50}
+    (tmp_path / "tuned.json").write_text(json.dumps(tuned))
     return tmp_path
 
 
-def test_a_preset_is_settings_under_a_name(presets):
-    assert read_preset(presets, "lstm", "lstm") == Preset({"units": 48}, n_trials=1)
+def test_what_is_written_goes_before_the_preset_and_the_preset_before_the_seed(presets):
+    asked = asked_settings(
+        "lstm", {"preset": "tuned", "units": 8, "price_col": "close"}, presets=presets, seed=7
+    )
+    assert (asked.knobs.units, asked.knobs.learning_rate, asked.knobs.seed) == (8, 0.02, 7)
+    assert (asked.ignored, asked.n_trials) == (("price_col",), 50)
+    bare = asked_settings("lstm", {"seed": 3}, presets=presets, seed=7)
+    assert (bare.knobs, bare.preset, bare.n_trials) == (LstmSettings(seed=3), None, 1)
 
 
-@pytest.mark.parametrize(
-    ("name", "model", "says"),
-    [
-        ("best", "lstm", "lstm: there is no preset 'best'; there are bare, half, lstm"),
-        ("../best", "lstm", "there is no preset '../best'"),
-        ("lstm", "random_forest", "preset 'lstm' is of lstm, not of random_forest"),
-        ("half", "lstm", "preset 'half' should be JSON"),
-        ("bare", "lstm", "preset 'bare' should be JSON with the entries model and settings"),
-    ],
-)
-def test_a_preset_that_cannot_be_used_says_why(presets, name, model, says):
-    with pytest.raises(SettingsError) as refused:
-        read_preset(presets, name, model)
-    assert says in str(refused.value)
+@pytest.mark.parametrize("name", ["lr", "learning-rate", "learning_rate"])
+def test_a_setting_goes_before_the_presets_whatever_it_is_called(presets, name):
+    written = {"preset": "tuned", name: 0.004}
+    knobs = asked_settings("lstm", written, presets=presets, seed=7).knobs
+    assert (knobs.learning_rate, knobs.units) == (0.004, 48)
 
 
-def test_where_nothing_was_tuned_there_is_no_preset(tmp_path):
-    with pytest.raises(SettingsError, match="there is no preset 'lstm'; there are none"):
-        read_preset(tmp_path / "presets", "lstm", "lstm")
+@pytest.mark.parametrize("horizons", [3, "3", "1,2,3", "1..3", [1, 2, 3]])
+def test_horizons_are_how_many_or_which(horizons):
+    assert parse_settings("lstm", {"horizons": horizons})[1].horizons == 3
+
+
+def test_horizons_with_a_hole_cannot_be_had():
+    for horizons in ([1, 3], "2..3"):
+        with pytest.raises(SettingsError, match="without a hole"):
+            parse_settings("lstm", {"horizons": horizons})
+
+
+@pytest.mark.parametrize("model", PROMISED)
+def test_every_name_that_is_listed_can_be_read(model):
+    assert {"lr", "hidden_size"} & set(names_of(model)) == (
+        {"lr", "hidden_size"} if model == "lstm" else set()
+    )
+    for name, field in names_of(model).items():
+        beside = {"search": "halving"} if name == "n_candidates" else {}
+        parse_settings(model, {name: field.get_default(), **beside})

@@ -12,8 +12,8 @@ from asset_predict_dagster.errors import SettingsError, TrainingError
 from asset_predict_dagster.models import tuning
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.forest_settings import ForestSettings
+from asset_predict_dagster.models.kinds import space_of
 from asset_predict_dagster.models.lstm_settings import LstmSettings
-from asset_predict_dagster.models.search_space import space_of
 from asset_predict_dagster.models.settings import parse_settings, read_preset
 from asset_predict_dagster.models.studies import is_behind, opened, trials_ever
 from asset_predict_dagster.models.tuned import expected_maximum

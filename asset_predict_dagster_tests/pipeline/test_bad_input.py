@@ -158,17 +158,17 @@ def test_a_history_too_short_to_learn_from_is_refused_at_the_folds(tmp_path):
     assert "use a longer history" in sentence
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "says"),
-    [
-        ("ASSET_PREDICT_SOURCE", "crystal_ball", "'cotahist', 'yahoo' or 'duckdb'"),
-        ("ASSET_PREDICT_AS_OF", "yesterday", "ASSET_PREDICT_AS_OF='yesterday'"),
-        ("ASSET_PREDICT_SIGNAL_STRENGTH", "2", "less than or equal to 0.5"),
-        ("DAILY_TASK_HOUR", "24", "less than or equal to 23"),
-    ],
-)
-def test_an_impossible_setting_stops_the_command_before_anything_runs(
-    tmp_path, name: str, value: str, says: str
+IMPOSSIBLE = {
+    "ASSET_PREDICT_SOURCE": ("crystal_ball", "'cotahist', 'yahoo' or 'duckdb'"),
+    "ASSET_PREDICT_AS_OF": ("yesterday", "ASSET_PREDICT_AS_OF='yesterday'"),
+    "ASSET_PREDICT_SIGNAL_STRENGTH": ("2", "less than or equal to 0.5"),
+    "DAILY_TASK_HOUR": ("24", "less than or equal to 23"),
+}
+
+
+@pytest.mark.parametrize("names", [["ASSET_PREDICT_AS_OF"], [*IMPOSSIBLE]], ids=["one", "all"])
+def test_impossible_settings_stop_the_command_before_anything_runs_and_each_is_named(
+    tmp_path, names: list[str]
 ):
     home = tmp_path / "home"
     home.mkdir()
@@ -180,11 +180,12 @@ def test_an_impossible_setting_stops_the_command_before_anything_runs(
         "PATH": str(Path(sys.executable).parent),
         "DAGSTER_HOME": str(home),
         "ASSET_PREDICT_DATA": str(tmp_path / "data"),
-        name: value,
+        **{name: IMPOSSIBLE[name][0] for name in names},
     }
     ended = subprocess.run(
         command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert ended.returncode != 0
-    assert says in ended.stderr + ended.stdout
+    for name in names:
+        assert IMPOSSIBLE[name][1] in ended.stderr + ended.stdout
     assert not (tmp_path / "data").exists()

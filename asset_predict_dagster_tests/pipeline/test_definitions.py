@@ -104,7 +104,7 @@ def test_every_table_of_the_dictionary_is_an_asset_with_a_blocking_check(
 
 
 def test_training_waits_in_a_pool_of_its_own(graph: AssetGraph):
-    for name in ("random_forest_model", "lstm_model"):
+    for name in ("random_forest_model", "lstm_model", "walk_forward_forecasts"):
         assert graph.get(dg.AssetKey(name)).pools == {"training"}
 
 
@@ -133,6 +133,20 @@ def test_loading_the_code_location_writes_nothing(tmp_path):
         cwd=tmp_path,
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("today", "last"),
+    [("2024-01-01", "2024H2"), ("2024-06-30", "2024H2"), ("2024-07-01", "2025H1")],
+)
+def test_the_half_years_go_from_2000_to_the_one_after_todays(tmp_path, today, last):
+    definitions = build_definitions(load_settings(data=tmp_path, as_of=today))
+    graph = definitions.resolve_asset_graph()
+    partitions = graph.get(dg.AssetKey("walk_forward_forecasts")).partitions_def
+    assert partitions is not None
+    keys = list(partitions.get_partition_keys())
+    assert (keys[0], keys[1], keys[-1]) == ("2000H1", "2000H2", last)
+    assert definitions.resolve_job_def("walk_forward").partitions_def == partitions
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from asset_predict_dagster.dataset.samples import build_samples
 from asset_predict_dagster.dataset.scaling import fit_scalings
 from asset_predict_dagster.dataset.splits import temporal_split, usable_sessions
 from asset_predict_dagster.dataset.stored_tables import STORED
-from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.pipeline.leak_checks import (
     LEAK_CHECKS,
     N_CUTS,
@@ -59,11 +58,7 @@ UP_TO_FOLDS = (
 def run(tmp_path_factory) -> tuple[Workplace, dg.ExecuteInProcessResult]:
     """Every stage that needs no model, two simulated years, with all checks."""
     place = new_workplace(tmp_path_factory.mktemp("leaks"), as_of=LAST)
-    job = build_definitions(place.settings).resolve_implicit_global_asset_job_def()
-    result = job.execute_in_process(
-        instance=place.instance, asset_selection=[dg.AssetKey(name) for name in UP_TO_FOLDS]
-    )
-    return place, result
+    return place, place.materialise(*UP_TO_FOLDS)
 
 
 @pytest.fixture(scope="module")

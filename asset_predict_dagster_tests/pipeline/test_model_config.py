@@ -9,18 +9,18 @@ import pytest
 
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.models.kinds import settings_of
-from asset_predict_dagster.models.settings import fields_of
+from asset_predict_dagster.models.settings import IGNORED, names_of, parse_settings
 from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
 from asset_predict_dagster.pipeline.model_config import config_fields, described
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, FORECASTS_OUT_OF_SAMPLE
-from asset_predict_dagster_tests.pipeline.conftest import Workplace, new_workplace
+from asset_predict_dagster_tests.pipeline.conftest import Workplace, config_of, new_workplace
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
 def test_the_launchpad_shows_every_setting_with_its_meaning_and_default(model):
     shown = config_fields(model)
-    assert set(shown) == {"preset", *fields_of(model)}
+    assert set(shown) == {"preset", *names_of(model), *IGNORED}
     assert not any(field.is_required for field in shown.values())
     meanings = described(settings_of(model))
     assert set(meanings) >= set(settings_of(model).model_fields)
@@ -28,10 +28,6 @@ def test_the_launchpad_shows_every_setting_with_its_meaning_and_default(model):
         assert meaning, name
     assert "default that of SEED" in str(shown["seed"].description)
     assert "at least 1, at most 30; default 1" in str(shown["horizon"].description)
-
-
-def config_of(**models: dict) -> dict:
-    return {"ops": {f"{model}_model": {"config": config} for model, config in models.items()}}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +44,20 @@ def test_a_typo_in_a_run_config_is_refused_before_the_run(tmp_path, wrong, says)
         job.execute_in_process(run_config=config_of(random_forest=wrong))
 
 
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"lr": 0.001, "hidden_size": 64},
+        {"model_dir": "models", "price_col": "close", "model_path": "models/lstm.pt"},
+        *({"horizons": written} for written in (3, [1, 2, 3], "1..3", "1,2,3")),
+    ],
+)
+def test_the_names_that_other_programs_use_are_taken(tmp_path, knobs):
+    job = build_definitions(new_workplace(tmp_path).settings).resolve_job_def("retrain")
+    assert dg.validate_run_config(job, config_of(lstm=knobs))
+    parse_settings("lstm", knobs)
+
+
 @pytest.fixture(scope="module")
 def place(finished: Workplace, tmp_path_factory) -> Workplace:
     """A copy of the finished workplace, with tuned settings of the LSTM under the name `quick`."""
@@ -55,7 +65,7 @@ def place(finished: Workplace, tmp_path_factory) -> Workplace:
     shutil.copytree(finished.settings.data, folder / "data")
     presets = folder / "data" / "presets"
     presets.mkdir()
-    quick = {"model": "lstm", "settings": {"n_seeds": 1, "units": 4, "epochs": 7}}
+    quick = {"model": "lstm", "settings": {"n_seeds": 1, "units": 4, "epochs": 1}}
     (presets / "quick.json").write_text(json.dumps(quick))
     return new_workplace(folder)
 
@@ -69,7 +79,7 @@ def test_a_run_trains_what_its_config_says_and_an_experiment_changes_no_champion
     champions, holdout = place.lake.read(CHAMPIONS), figures_of(place, "holdout")
     config = {
         "random_forest": {**EXPERIMENT, "n_estimators": 5},
-        "lstm": {**EXPERIMENT, "preset": "quick", "epochs": 1},
+        "lstm": {**EXPERIMENT, "preset": "quick", "hidden_size": 5, "price_col": "close"},
     }
     job = build_definitions(place.settings).resolve_job_def("retrain")
     result = job.execute_in_process(
@@ -96,7 +106,7 @@ def test_a_run_trains_what_its_config_says_and_an_experiment_changes_no_champion
     assert cards["random_forest"]["settings"]["seed"] == place.settings.seed
     # What is written goes before the preset, and the preset before the default.
     knobs = cards["lstm"]["settings"]
-    assert (knobs["n_seeds"], knobs["units"], knobs["epochs"]) == (1, 4, 1)
+    assert (knobs["n_seeds"], knobs["units"], knobs["epochs"]) == (1, 5, 1)
 
     measured = figures_of(place, forest.window)
     assert {"random_forest", "lstm", "average", "naive", "prior"} <= set(measured["model"])
@@ -105,6 +115,20 @@ def test_a_run_trains_what_its_config_says_and_an_experiment_changes_no_champion
     assert registry.challengers(MODEL_NAMES) == challengers
     pd.testing.assert_frame_equal(place.lake.read(CHAMPIONS), champions)
     pd.testing.assert_frame_equal(figures_of(place, "holdout"), holdout)
+
+
+def test_a_preset_is_not_tested_on_the_sessions_that_chose_it(finished: Workplace, tmp_path):
+    """The test of `finished` is the last fifth of three years; the preset knows all of them."""
+    data = tmp_path / "data"
+    shutil.copytree(finished.settings.data / "lake", data / "lake")
+    (data / "presets").mkdir()
+    tuned = {"model": "lstm", "settings": {}, "last_session": "2020-12-01", "span": 6}
+    (data / "presets" / "tuned.json").write_text(json.dumps(tuned))
+    result = new_workplace(tmp_path, {"lstm": {"preset": "tuned"}}).materialise("lstm_model")
+    (failure,) = result.get_step_failure_events()
+    reason = failure.step_failure_data.error.message
+    assert "preset 'tuned' was chosen by labels up to 2020-12-01" in reason
+    assert not (data / "mlflow.db").exists()
 
 
 def figures_of(place: Workplace, window: str) -> pd.DataFrame:

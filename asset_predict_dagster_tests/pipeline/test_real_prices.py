@@ -1,5 +1,6 @@
 """B3's real prices, as a person runs them: files to predictions with one command."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from asset_predict_dagster_tests.pipeline.conftest import SMALL, config_of
+
 PANEL = Path(__file__).parents[2].parent / "shared" / "data" / "b3_panel"
 
 pytestmark = pytest.mark.skipif(
@@ -16,8 +19,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory) -> Iterator[duckdb.DuckDBPyConnection]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(SMALL, id="small models"),
+        pytest.param({}, id="models as they come", marks=pytest.mark.proofs),
+    ],
+)
+def warehouse(request, tmp_path_factory) -> Iterator[duckdb.DuckDBPyConnection]:
     """The database that one `complete_pipeline` over the panel publishes."""
     folder = tmp_path_factory.mktemp("panel")
     executables = Path(sys.executable).parent
@@ -28,11 +37,14 @@ def warehouse(tmp_path_factory) -> Iterator[duckdb.DuckDBPyConnection]:
         "ASSET_PREDICT_AS_OF": "2024-02-26",
         "ASSET_PREDICT_DATA": str(folder / "data"),
     }
+    config = folder / "run_config.json"  # JSON is YAML
+    config.write_text(json.dumps(config_of(**request.param)))
     environment.pop("DAGSTER_HOME", None)  # the command must work for who has never set it
     subprocess.run(
         [
             *(str(executables / "dagster"), "job", "execute"),
             *("-m", "asset_predict_dagster.definitions", "-j", "complete_pipeline"),
+            *("-c", str(config)),
         ],
         env=environment,
         cwd=folder,

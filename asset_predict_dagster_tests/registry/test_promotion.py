@@ -12,7 +12,14 @@ from asset_predict_dagster.registry.promotion import MIN_COMMON_SESSIONS, decide
 from asset_predict_dagster_tests.evaluation.forecast_rows import made_forecasts
 
 
-def judged(ic=(0.02, 0.01, 0.03), log_loss=1.07, version="1", window="holdout", horizon=1):
+def judged(
+    ic=(0.02, 0.01, 0.03),
+    log_loss=1.07,
+    version="1",
+    window="holdout",
+    horizon=1,
+    skill_high=np.nan,
+):
     """The two figures of a version that the rule looks at: rank IC with its interval, log-loss."""
     value, low, high = ic
     common = {
@@ -24,7 +31,12 @@ def judged(ic=(0.02, 0.01, 0.03), log_loss=1.07, version="1", window="holdout", 
     return pd.DataFrame(
         [
             {"metric": "rank_ic", "value": value, "low": low, "high": high, "naive_value": 0.0},
-            {"metric": "log_loss", "value": log_loss, "naive_value": 1.08},
+            {
+                "metric": "log_loss",
+                "value": log_loss,
+                "naive_value": 1.08,
+                "skill_high": skill_high,
+            },
         ]
     ).assign(**common)
 
@@ -82,6 +94,12 @@ def test_skill_is_a_rank_ic_beyond_doubt_and_a_log_loss_not_worse_than_the_prior
     found, numbers = has_shown_skill(judged(ic, log_loss), "lstm", "1")
     assert found is proven
     assert f"{ic[0]:.4f}" in numbers
+
+
+@pytest.mark.parametrize(("skill_high", "proven"), [(0.001, True), (0.0, True), (-0.001, False)])
+def test_a_log_loss_above_the_priors_counts_once_chance_is_ruled_out(skill_high, proven):
+    found, _ = has_shown_skill(judged(log_loss=1.09, skill_high=skill_high), "lstm", "1")
+    assert found is proven
 
 
 def test_only_the_holdout_at_the_horizon_of_the_action_counts():

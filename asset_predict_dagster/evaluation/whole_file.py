@@ -1,0 +1,31 @@
+"""Files for people, written in one step."""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def replace_file(path: Path, content: str) -> Path:
+    """Write a text so that whoever opens `path` sees the old one or the new one, whole.
+
+    Folders that are missing are made. Returns `path`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+        # mkstemp lets the owner alone read it, and this is for showing.
+        Path(beside).chmod(0o644)
+        os.replace(beside, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(beside).unlink()
+        raise
+    return path

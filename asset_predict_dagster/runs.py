@@ -1,0 +1,96 @@
+"""Runs: a job of the code location, run to its end in this process.
+
+For who cannot wait for a daemon: the command line. Dagster keeps the run like any other.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.errors import DagsterHomeNotSetError
+
+from asset_predict_dagster.definitions import build_definitions
+from asset_predict_dagster.errors import AssetPredictError, SettingsError
+from asset_predict_dagster.pipeline.backtests import Told, backtest, backtested_windows
+from asset_predict_dagster.pipeline.resources import Progress
+from asset_predict_dagster.settings import Settings
+
+# What is said is said by the caller.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run that succeeded: what it told, its id, and whether Dagster's UI can show it."""
+
+    told: Told
+    run_id: str
+    is_kept: bool
+
+
+class _Listening(Progress):
+    """Passes on what it is told, and keeps the end."""
+
+    def __init__(self, progress: Progress):
+        self.progress = progress
+        self.told: Told | None = None
+
+    def begin(self, n_windows: int) -> None:
+        self.progress.begin(n_windows)
+
+    def advance(self, window: str) -> None:
+        self.progress.advance(window)
+
+    def finish(self, told: Told) -> None:
+        self.told = told
+        self.progress.finish(told)
+
+
+def run_backtest(settings: Settings, config: dict[str, Any], progress: Progress) -> Ran:
+    """Run the job `backtest` on the Dagster instance of DAGSTER_HOME, or on none.
+
+    Parameters
+    ----------
+    config
+        Of its op: start, end, step, cost_bps.
+
+    Raises
+    ------
+    AssetPredictError
+        With the sentence that the run failed with.
+    SettingsError
+        If DAGSTER_HOME names no folder.
+    """
+    instance, is_kept = _instance()
+    listening = _Listening(progress)
+    job = build_definitions(settings, listening).resolve_job_def(backtest.name)
+    with instance:
+        result = job.execute_in_process(
+            run_config={"ops": {backtested_windows.name: {"config": config}}, **_QUIET},
+            instance=instance,
+            raise_on_error=False,
+        )
+    if listening.told is None or not result.success:
+        raise AssetPredictError(_why(result))
+    return Ran(listening.told, result.run_id, is_kept)
+
+
+def _instance() -> tuple[dg.DagsterInstance, bool]:
+    """Dagster's instance, and whether it outlives this process."""
+    try:
+        return dg.DagsterInstance.get(), True
+    except DagsterHomeNotSetError:
+        return dg.DagsterInstance.ephemeral(), False
+    except dg.DagsterInvariantViolationError as error:
+        raise SettingsError(" ".join(str(error).split())) from error
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """The sentence of the step that failed; of a defect, what was raised."""
+    for event in result.get_step_failure_events():
+        failure = event.step_failure_data
+        if failure.user_failure_data is not None and failure.user_failure_data.description:
+            return failure.user_failure_data.description
+        if failure.error is not None:
+            return f"{' '.join(failure.error.message.split())} (run {result.run_id})"
+    return f"the run {result.run_id} did not succeed; Dagster's UI says why"
