@@ -890,6 +890,7 @@ TABLES: dict[str, Table] = {
         CHAMPIONS,
         PREDICTIONS,
         OUTCOMES,
+        DRIFT,
         MODEL_HEALTH,
     )
 }

@@ -1,14 +1,28 @@
 """Monitoring: were we right, and should the models still be trusted."""
 
+from functools import partial
+
 import dagster as dg
 import pandas as pd
 
+from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
+from asset_predict_dagster.predictions.drift_finding import drift_table
+from asset_predict_dagster.predictions.findings import drifts_of, findings_of
 from asset_predict_dagster.predictions.health import model_health as judge_health
 from asset_predict_dagster.predictions.outcomes import meet_outcomes, not_met_yet
-from asset_predict_dagster.tables import CHAMPIONS, OUTCOMES
+from asset_predict_dagster.tables import (
+    CHAMPIONS,
+    DRIFT,
+    FORECASTS_OUT_OF_SAMPLE,
+    LABELS,
+    OUTCOMES,
+    PREDICTIONS,
+    QUOTES,
+    UNIVERSE,
+)
 
 OWNERS = ["team:research"]
 
@@ -24,15 +38,60 @@ def outcomes(lake: LakeTables, predictions: pd.DataFrame, quotes: pd.DataFrame) 
     return meet_outcomes(predictions, quotes)
 
 
+@dg.asset(
+    group_name="monitoring",
+    kinds={"deltalake"},
+    owners=OWNERS,
+    deps=[FEATURES.name, UNIVERSE.name, FORECASTS_OUT_OF_SAMPLE.name, PREDICTIONS.name],
+)
+@says_why
+def drift(
+    context: dg.AssetExecutionContext, lake: LakeTables, models: Models, champions: pd.DataFrame
+) -> pd.DataFrame:
+    """One column of what a model reads or says, the last sessions beside what it was made from.
+
+    Where there is too little history to compare there is no row; the metadata says why.
+    """
+    tables = lake.open()
+    parts = []
+    for row in champions.itertuples():
+        found = drifts_of(tables, row.model, row.model_version, models.load(row.bundle))
+        context.add_output_metadata({row.model: "; ".join(each.reason for each in found)})
+        parts += [drift_table(row.model, row.model_version, d) for d in found if d.is_judged]
+    return pd.concat(parts) if parts else pd.DataFrame(columns=DRIFT.column_names)
+
+
 # After the outcomes, so that a run that failed on the way leaves the last verdict standing.
 @dg.asset(
     group_name="monitoring",
     kinds={"deltalake"},
     owners=OWNERS,
-    deps=[CHAMPIONS.name, outcomes],
+    deps=[CHAMPIONS.name, QUOTES.name, LABELS.name, outcomes, drift],
 )
 @says_why
 def model_health(lake: LakeTables, clock: Clock, models: Models) -> pd.DataFrame:
-    """One model: should it be trusted today, and why. A model without a champion is `missing`."""
-    champions = lake.open().read_if_made(CHAMPIONS)
-    return judge_health(MODEL_NAMES, champions, clock.now(), models.stale_after_days)
+    """One model: should it be trusted today, and why. A model without a champion is `missing`.
+
+    What cannot be looked at says so in the reason. Failed checks are not looked at: a blocking one
+    ends the run before this.
+    """
+    tables = lake.open()
+    champions = tables.read_if_made(CHAMPIONS)
+    findings = {
+        row.model: findings_of(
+            tables, row.model, row.model_version, partial(models.load, row.bundle), models.seed
+        )
+        for row in ([] if champions is None else champions.itertuples())
+    }
+    newest = None
+    if tables.exists(QUOTES):
+        newest = tables.read(QUOTES, columns=["session"])["session"].max().date()
+    return judge_health(
+        MODEL_NAMES,
+        champions,
+        clock.now(),
+        models.stale_after_days,
+        last_closed=clock.last_session(),
+        newest_quotes=newest,
+        findings=findings,
+    )

@@ -24,6 +24,7 @@ STAGES = (
     "champions",
     "predictions",
     "outcomes",
+    "drift",
     "model_health",
     "warehouse",
 )
