@@ -132,7 +132,7 @@ def backtested_windows(
     report, path = report_windows(
         opened,
         figures,
-        f"Backtest, {windows[0]} to {windows[-1]}",
+        _title(windows, asked["cost_bps"]),
         market,
         made,
         reports.place(_file_name(windows, asked["cost_bps"])),
@@ -141,6 +141,11 @@ def backtested_windows(
     context.log.info(f"the report is {path}")
     context.add_output_metadata(told_by(report, path) | {"n_trained": n_trained})
     progress.finish(Told(report, str(path), tuple(windows), n_trained))
+
+
+def _title(windows: Sequence[str], cost_bps: float | None) -> str:
+    costs = "" if cost_bps is None else f", at {cost_bps:g} bp a side"
+    return f"Backtest, {windows[0]} to {windows[-1]}{costs}"
 
 
 def _file_name(windows: Sequence[str], cost_bps: float | None) -> str:
