@@ -788,6 +788,57 @@ OUTCOMES = Table(
     append_only=True,
 )
 
+DRIFT = Table(
+    "drift",
+    "one column of what a model reads or says, the last sessions beside what it was made from",
+    ("model", "subject", "column"),
+    (
+        MODEL,
+        MODEL_VERSION,
+        Column(
+            "subject",
+            TEXT,
+            "`inputs`, beside what it learned from; `predictions`, beside its holdout",
+            values=("inputs", "predictions"),
+        ),
+        Column("column", TEXT, "name of the feature, or of what is said"),
+        Column("reference_first", DAY, "first session of the reference"),
+        Column("reference_last", DAY, "last session of the reference"),
+        Column("current_first", DAY, "first session compared with it"),
+        Column("current_last", DAY, "last session compared with it"),
+        Column("n_reference", WHOLE, "values of the reference", "rows", minimum=0),
+        Column("n_current", WHOLE, "values compared with them", "rows", minimum=0),
+        Column("psi", NUMBER, "population stability index", required=False, minimum=0.0),
+        Column(
+            "psi_label",
+            TEXT,
+            "what PSI is called by custom: moderate from .1, large from .2; no alarm follows it",
+            values=("stable", "moderate", "large"),
+        ),
+        Column("psi_threshold", NUMBER, "PSI that windows of the reference rarely exceed"),
+        _share("ks", "Kolmogorov-Smirnov distance", required=False),
+        _share(
+            "ks_p_value",
+            "its textbook p-value with Holm's correction, as if rows were independent; no alarm"
+            " follows it",
+            required=False,
+        ),
+        Column("ks_threshold", NUMBER, "distance that windows of the reference rarely exceed"),
+        Column("severity", NUMBER, "how unlike, 1 being where both thresholds are"),
+        Column("is_drifting", FLAG, "severity above 1"),
+        Column(
+            "alarm_since",
+            DAY,
+            "session at which the alarm of the model's subject began; missing if none stands",
+            required=False,
+        ),
+    ),
+    volatile=("model_version",),
+)
+
+VERDICTS = ("missing", "broken", "losing_skill", "drifting", "stale", "fresh")
+"""Of a model's health, the first that holds: `predictions/health.py`."""
+
 MODEL_HEALTH = Table(
     "model_health",
     "one model: should it be trusted today, and why",
@@ -795,11 +846,25 @@ MODEL_HEALTH = Table(
     (
         MODEL,
         Column("model_version", TEXT, "version that serves; missing if none", required=False),
-        Column("verdict", TEXT, "one word", values=("fresh", "stale", "missing")),
-        Column("reason", TEXT, "the verdict in words, with its numbers"),
+        Column("verdict", TEXT, "one word", values=VERDICTS),
+        Column("reason", TEXT, "all reasons in words, with their numbers"),
+        Column(
+            "causes",
+            TEXT,
+            "every verdict that holds, but `fresh`, joined by commas in their order; empty if none",
+        ),
         Column("trained_at", INSTANT, "when it was last trained", required=False),
         Column("age_days", NUMBER, "days since then", "days", required=False),
         Column("training_end", DAY, "last session it learned from", required=False),
+        Column(
+            "age_sessions",
+            WHOLE,
+            "sessions that have closed since that one; missing where the last closed one is not"
+            " known",
+            "sessions",
+            required=False,
+            minimum=0,
+        ),
         Column("checked_at", INSTANT, "clock that the age was reckoned by"),
     ),
     volatile=("model_version", "reason", "trained_at", "age_days", "checked_at"),

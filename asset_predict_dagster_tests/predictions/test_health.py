@@ -1,14 +1,16 @@
 """A model is fresh until the day it is stale: the clock is given, so the day can be tried."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pandas as pd
 import pytest
 
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.predictions.health import model_health
+from asset_predict_dagster.predictions.drift_finding import Drift
+from asset_predict_dagster.predictions.health import MENDED_BY_TRAINING, Findings, model_health
+from asset_predict_dagster.predictions.live_skill import SkillWatch
 from asset_predict_dagster.table_checks import broken_promises
-from asset_predict_dagster.tables import CHAMPIONS, MODEL_HEALTH
+from asset_predict_dagster.tables import CHAMPIONS, MODEL_HEALTH, VERDICTS
 
 TRAINED = datetime(2024, 1, 8, 12, tzinfo=UTC)
 
@@ -87,3 +89,106 @@ def test_health_can_be_kept_whoever_is_missing(tmp_path, present):
         assert kept.loc[model, "verdict"] == ("stale" if model in present else "missing")
     assert (kept["checked_at"] == pd.Timestamp(now)).all()
     assert set(kept["trained_at"].dropna()) == ({pd.Timestamp(TRAINED)} if present else set())
+
+
+# Everything else that is found
+
+CLOSED = date(2024, 1, 12)  # a Friday; the model learned from sessions up to the Friday before
+
+
+def drift_of(subject: str, since: date | None) -> Drift:
+    reason = f"{subject}: drift since {since}" if since else f"{subject}: no drift"
+    return Drift(subject, pd.DataFrame(), pd.DataFrame(), since, reason)
+
+
+def skill_of(since: date | None) -> SkillWatch:
+    reason = f"rank_ic: lost since {since}" if since else "rank_ic: kept"
+    nothing = (0.05, 0.03, 0.07, True, 0.01, 63, pd.DataFrame(), 9.0)
+    return SkillWatch("rank_ic", *nothing, since, reason)
+
+
+def health_of(
+    age_days: int = 4, last_closed: date | None = CLOSED, newest: date | None = None, **found
+) -> pd.Series:
+    now = TRAINED + timedelta(days=age_days)
+    table = model_health(
+        ("lstm",),
+        champions(lstm=TRAINED),
+        now,
+        stale_after_days=15,
+        last_closed=last_closed,
+        newest_quotes=newest,
+        findings={"lstm": Findings(**found)},
+    )
+    assert broken_promises(MODEL_HEALTH, table).empty
+    return table.iloc[0]
+
+
+LOST, DRIFTED = skill_of(date(2024, 1, 9)), drift_of("inputs", date(2024, 1, 10))
+
+
+def test_a_model_of_which_nothing_is_amiss_is_fresh_and_says_what_was_looked_at():
+    health = health_of(newest=CLOSED, drifts=[drift_of("inputs", None)], skills=[skill_of(None)])
+    assert (health["verdict"], health["causes"]) == ("fresh", "")
+    assert health["reason"] == (
+        "lstm was trained 4 days ago; stale from 15; 5 sessions have closed since the last one it"
+        " learned from; rank_ic: kept; inputs: no drift"
+    )
+    assert health["age_sessions"] == 5
+
+
+@pytest.mark.parametrize(
+    ("case", "verdict", "causes"),
+    [
+        ({"drifts": [DRIFTED]}, "drifting", "drifting"),
+        ({"drifts": [drift_of("predictions", CLOSED)]}, "drifting", "drifting"),
+        ({"skills": [LOST]}, "losing_skill", "losing_skill"),
+        ({"skills": [LOST], "drifts": [DRIFTED]}, "losing_skill", "losing_skill,drifting"),
+        ({"drifts": [DRIFTED], "age_days": 20}, "drifting", "drifting,stale"),
+        ({"failed_checks": ["quotes:sane"], "age_days": 20}, "broken", "broken,stale"),
+        ({"newest": date(2024, 1, 11), "skills": [LOST]}, "broken", "broken,losing_skill"),
+    ],
+)
+def test_the_worst_that_holds_is_the_verdict_and_the_rest_is_told(case, verdict, causes):
+    health = health_of(**case)
+    assert (health["verdict"], health["causes"]) == (verdict, causes)
+
+
+def test_quotes_that_are_late_are_counted_in_sessions():
+    health = health_of(newest=date(2024, 1, 9))
+    assert (
+        "the newest quotes are of 2024-01-09, 3 sessions behind the last closed one, 2024-01-12"
+        in health["reason"]
+    )
+
+
+def test_failed_checks_are_named():
+    health = health_of(failed_checks=["quotes:sane", "features:no_leak"])
+    assert "failed checks: quotes:sane, features:no_leak" in health["reason"]
+
+
+def test_a_weekend_ages_nothing():
+    sunday = health_of(last_closed=date(2024, 1, 14), newest=CLOSED)
+    assert sunday["age_sessions"] == 5
+    assert sunday["verdict"] == "fresh"
+
+
+def test_a_clock_before_the_last_session_learned_from_reckons_no_negative_age():
+    assert health_of(last_closed=date(2023, 12, 28))["age_sessions"] == 0
+
+
+def test_without_the_last_closed_session_no_sessions_are_reckoned():
+    assert pd.isna(health_of(last_closed=None, newest=date(2020, 1, 2))["age_sessions"])
+
+
+def test_a_missing_model_is_missing_whatever_else_is_broken():
+    table = model_health(
+        ("lstm",), None, TRAINED, 15, last_closed=CLOSED, newest_quotes=date(2024, 1, 11)
+    )
+    assert table["verdict"].tolist() == ["missing"]
+    assert table["causes"].tolist() == ["missing,broken"]
+    assert table["reason"][0].startswith("lstm has no champion; the newest quotes are of")
+
+
+def test_what_training_cannot_mend_is_not_asked_of_it():
+    assert set(VERDICTS) - set(MENDED_BY_TRAINING) == {"broken", "fresh"}
