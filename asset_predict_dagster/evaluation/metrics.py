@@ -203,6 +203,8 @@ def session_means(rows: pd.DataFrame, metric_name: str) -> pd.Series:
     if metric is None or not metric.is_mean:
         known = ", ".join(name for name, one in METRICS.items() if one.is_mean)
         raise DatasetError(f"'{metric_name}' has no value by session; choose one of: {known}")
+    if rows.empty:
+        return _OF_NO_SESSION.copy()
     judged = JudgedRows.of_frame(rows)
     values = metric.of(metric.family(judged))
     return _by_session(values, judged.by_session)
@@ -214,8 +216,13 @@ def session_rank_ic(rows: pd.DataFrame, outcome: str) -> pd.Series:
     Of the tickers whose outcome is known, which a missing one says nothing of. Missing where fewer
     than three are left, where all their scores or outcomes are alike, and where a score is missing.
     """
+    if rows.empty:
+        return _OF_NO_SESSION.copy()
     judged = JudgedRows.of_frame(rows)
     return _by_session(rank_correlations(judged, outcome), judged.by_session)
+
+
+_OF_NO_SESSION = pd.Series(index=pd.DatetimeIndex([], name="session"), dtype=np.float64)
 
 
 def _by_session(values: np.ndarray, by_session: BySession) -> pd.Series:

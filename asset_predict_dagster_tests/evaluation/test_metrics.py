@@ -401,3 +401,9 @@ def test_a_row_without_a_class_is_not_taken_for_a_sell(metric):
     of_known = measured(metric, known)
     assert measured(metric, pd.concat([known, unknown])) == pytest.approx(of_known, nan_ok=True)
     assert np.isnan(measured(metric, unknown))
+
+
+def test_where_nothing_was_forecast_no_session_has_a_figure():
+    rows = pd.read_csv(ANSWERS / "evaluation_forecasts.csv", parse_dates=["session"]).iloc[:0]
+    assert session_rank_ic(rows, "realised_return_tradable").empty
+    assert session_means(rows, "mae_return").empty
