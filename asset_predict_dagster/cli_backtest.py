@@ -49,15 +49,15 @@ def backtest(
         typer.Option(
             callback=_day,
             show_default="the first that can be made",
-            help="First day to test or its window: 2018-01-01, 2018H1.",
+            help="First test window: the window that holds this day, or its name: 2018H1.",
         ),
     ] = None,
     end: Annotated[
         str | None,
         typer.Option(
             callback=_day,
-            show_default="the last labelled session",
-            help="Last day to test, or its window.",
+            show_default="the one of the last labelled session",
+            help="Last test window: the window that holds this day, or its name.",
         ),
     ] = None,
     step: Annotated[

@@ -1,5 +1,6 @@
 """A backtest as a person reads it, 80 columns wide: verdicts, figures, and what trading left."""
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from asset_predict_dagster.evaluation.report_input import ReportInput
     from asset_predict_dagster.runs import Ran
 
+_WIDTH = 80
 _METRICS = ("rank_ic", "log_loss", "accuracy", "directional_accuracy", "r2_price")
 _TRADING = ("net_annual_return", "sharpe_net", "max_drawdown", "turnover", "break_even_bps")
 
@@ -29,6 +31,8 @@ def print_backtest(console: Console, ran: "Ran") -> None:
         console.print()
         console.print(verdict.headline)
         console.print(verdict.paragraph)
+        for warning in verdict.warnings:
+            console.print(_hung(warning))
     console.print()
     console.print(_figures_table(report))
     if report.backtests:
@@ -39,6 +43,18 @@ def print_backtest(console: Console, ran: "Ran") -> None:
     console.print(f"The report: {told.path}", soft_wrap=True)
     if not ran.is_kept:
         console.print("DAGSTER_HOME is not set, so Dagster's UI does not know of this run")
+
+
+def _hung(warning: str) -> str:
+    """A sentence as an entry of a list."""
+    return textwrap.fill(
+        warning,
+        _WIDTH,
+        initial_indent="- ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _figures_table(report: "ReportInput") -> TextTable:

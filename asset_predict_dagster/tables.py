@@ -551,9 +551,9 @@ SCALINGS = Table(
 
 FORECASTS_OUT_OF_SAMPLE = Table(
     "forecasts_out_of_sample",
-    "one forecast of one model version for one ticker, session and horizon, beside its outcome:"
-    " horizons 1 to 5, and the action's, of every test session; 6 to 30, for the models and"
-    " `naive`, of every fifth one, counted from the first",
+    "one forecast of one model version for one ticker, session and horizon, beside its outcome,"
+    " which is known (the tradable one need not be): horizons 1 to 5, and the action's, of every"
+    " test session; 6 to 30, for the models and `naive`, of every fifth, counted from the first",
     ("window", "model", "model_version", "horizon", "ticker", "session"),
     (
         Column(
@@ -588,7 +588,8 @@ FORECASTS_OUT_OF_SAMPLE = Table(
             Column(
                 "realised_return_tradable",
                 NUMBER,
-                "adjusted close of t+1 → t+1+h; missing beyond the direct horizons",
+                "adjusted close of t+1 → t+1+h; missing where the ticker has no trade after t+1 up"
+                " to then, where that is past the data, and beyond the direct horizons",
                 "fraction",
                 required=False,
                 minimum=-1.0,
@@ -634,9 +635,9 @@ EVALUATION = Table(
         Column(
             "best_baseline",
             TEXT,
-            "who of naive, prior, majority, always_up, momentum and reversal is best at the metric"
-            " on these rows; missing for themselves, where none has the metric, and where skill is"
-            " not asked",
+            "who of naive, prior, majority, always_up, momentum and reversal, and of the direction"
+            " always_down, is best at the metric on these rows; missing for themselves, where none"
+            " has the metric, and where skill is not asked",
             required=False,
         ),
         Column("best_value", NUMBER, "what it reaches on the same rows", required=False),

@@ -46,9 +46,13 @@ class BySession:
         """Of each session, shape (n_sessions,); `values` has shape (n_rows,), in order."""
         return np.add.reduceat(values, self.starts, dtype=np.float64)
 
-    def centred(self, values: np.ndarray) -> np.ndarray:
-        """Less the mean of their session, float64."""
-        return values - np.repeat(self.sums(values) / self.counts, self.counts)
+    def centred(self, values: np.ndarray, is_counted: np.ndarray | None = None) -> np.ndarray:
+        """Less the mean of their session, float64; 0 where a row does not count."""
+        if is_counted is None:
+            return values - np.repeat(self.sums(values) / self.counts, self.counts)
+        counted = np.where(is_counted, values, 0.0)
+        mean = self.sums(counted) / np.maximum(self.sums(is_counted), 1)
+        return np.where(is_counted, counted - np.repeat(mean, self.counts), 0.0)
 
     def ranks(self, values: np.ndarray) -> np.ndarray:
         """Ranks within the session from 1 on, equal values sharing the mean of theirs.
@@ -111,7 +115,8 @@ class JudgedRows:
         self.by_session = by_session
         self._column, self._outcomes = column, outcomes
         self._columns: dict[str, np.ndarray] = {}
-        self._ranks: dict[str, Ranks] = {}
+        self._ranks: dict[tuple[str, str | None], Ranks] = {}
+        self._known: dict[str, np.ndarray | None] = {}
 
     @classmethod
     def of_frame(cls, rows: pd.DataFrame) -> "JudgedRows":
@@ -127,17 +132,35 @@ class JudgedRows:
             self._columns[name] = self._column(name)[self.by_session.order]
         return self._columns[name]
 
-    def ranks(self, name: str) -> "Ranks":
-        """Of the column within each session."""
+    def known(self, outcome: str) -> np.ndarray | None:
+        """Which rows have the outcome, shape (n_rows,); None: all have it."""
+        if self._outcomes is not None:
+            return self._outcomes.known(outcome)
+        if outcome not in self._known:
+            is_known = np.isfinite(self.column(outcome))
+            self._known[outcome] = None if is_known.all() else is_known
+        return self._known[outcome]
+
+    def ranks(self, name: str, where: str | None = None) -> "Ranks":
+        """Of the column within each session, among the rows that have the outcome `where`; None:
+        among all."""
         if self._outcomes is not None and name in OUTCOMES:
-            return self._outcomes.ranks(name)
-        if name not in self._ranks:
-            self._ranks[name] = Ranks(self.by_session, self.column(name))
-        return self._ranks[name]
+            return self._outcomes.ranks(name, where)
+        is_counted = None if where is None else self.known(where)
+        key = (name, None if is_counted is None else where)
+        if key not in self._ranks:
+            self._ranks[key] = Ranks(self.by_session, self.column(name), is_counted)
+        return self._ranks[key]
 
 
 class Ranks:
     """Ranks of a column within each session, less their mean, and how much they vary.
+
+    Parameters
+    ----------
+    is_counted
+        Shape (n_rows,): the rows that are ranked; None: all. The others are 0 here, and change
+        nothing; a row that counts and has no value takes its whole session along.
 
     Attributes
     ----------
@@ -147,9 +170,16 @@ class Ranks:
         Shape (n_sessions,): the sum of their squares; exactly 0 where all are alike.
     """
 
-    def __init__(self, by_session: BySession, values: np.ndarray):
-        middle = np.repeat((by_session.counts + 1) / 2, by_session.counts)
-        self.centred = by_session.ranks(values) - middle
+    def __init__(
+        self, by_session: BySession, values: np.ndarray, is_counted: np.ndarray | None = None
+    ):
+        counts = by_session.counts
+        if is_counted is not None:
+            counts = by_session.sums(is_counted)
+            values = np.where(is_counted, values, np.nan)
+        self.centred = by_session.ranks(values) - np.repeat((counts + 1) / 2, by_session.counts)
+        if is_counted is not None:
+            self.centred[~is_counted] = 0.0
         self.squares = by_session.sums(self.centred**2)
 
 

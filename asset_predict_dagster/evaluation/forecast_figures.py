@@ -69,12 +69,7 @@ def of_probabilities(report: ReportInput) -> list[Shown]:
 
 def of_intervals(report: ReportInput) -> list[Shown]:
     """Coverage and width of the 90 % interval by horizon."""
-    rows = report.judged
-    rows = rows[rows["metric"].isin(("interval_coverage", "interval_width"))]
-    rows = rows[rows["value"].notna()]
-    keys = list(zip(rows["model"], rows["model_version"], strict=True))
-    names = {**report.names, ("naive", BASELINE_VERSION): "naive"}
-    rows = rows.assign(name=[names.get(key) for key in keys]).dropna(subset="name")
+    rows = intervals_of(report)
     title = "Coverage by horizon"
     covered = rows[rows["metric"] == "interval_coverage"]
     if covered.empty:
@@ -93,6 +88,16 @@ def of_intervals(report: ReportInput) -> list[Shown]:
             coverage_figure(rows),
         )
     ]
+
+
+def intervals_of(report: ReportInput) -> pd.DataFrame:
+    """Rows of the evaluation on the intervals of models and `naive`, with a column `name`."""
+    rows = report.judged
+    rows = rows[rows["metric"].isin(("interval_coverage", "interval_width"))]
+    rows = rows[rows["value"].notna()]
+    keys = list(zip(rows["model"], rows["model_version"], strict=True))
+    names = {**report.names, ("naive", BASELINE_VERSION): "naive"}
+    return rows.assign(name=[names.get(key) for key in keys]).dropna(subset="name")
 
 
 def of_errors(report: ReportInput, seed: int = 0) -> list[Shown]:

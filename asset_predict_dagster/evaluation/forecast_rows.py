@@ -14,6 +14,10 @@ from asset_predict_dagster.dataset.samples import ACTIONS, HORIZONS, Samples
 from asset_predict_dagster.models.bundle import Forecasts
 from asset_predict_dagster.tables import FORECASTS_OUT_OF_SAMPLE
 
+ROWS_VERSION = 2
+"""Which rows there are, and what is in them: raised where that changes, so that windows made before
+are made again (`window_recipe.py`). 2: a row needs no tradable return."""
+
 MISSING = -1
 """Code of a missing category."""
 
@@ -56,15 +60,15 @@ class Outcomes:
     def known(self, rows: np.ndarray, horizon: int, *, has_action: bool = False) -> Known:
         """Of the given row positions, those whose outcome at `horizon` is known.
 
-        At the direct horizons that includes the tradable return, which is known a session later;
-        beyond them nobody trades on a forecast, and it is missing.
+        The tradable return, which is known a session later, decides nothing: whoever asked for it
+        would know at t which papers are halted at t+2. It is missing where it is not known, and
+        beyond the direct horizons, where nobody trades on a forecast.
         """
         realised = self.path_returns[rows, horizon - 1]
         tradable = np.full(len(rows), np.nan)
         is_known = np.isfinite(realised)
         if horizon in HORIZONS:
             tradable = self.labels[f"realised_return_tradable_{horizon}d"].to_numpy()[rows]
-            is_known &= np.isfinite(tradable)
         kept = rows[is_known]
         codes = self.samples.session_codes[kept]
         days = self.samples.sessions.astype("datetime64[us]")

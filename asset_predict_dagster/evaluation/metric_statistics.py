@@ -24,10 +24,12 @@ def root_mean(sums: np.ndarray) -> np.ndarray:
 
 
 def r2(sums: np.ndarray) -> np.ndarray:
-    """Of squared errors, the truth, its squares, and a number."""
+    """Of squared errors, the truth, its squares, and a number; NaN where the truth is one value."""
     squared_error, total, squares, n = np.moveaxis(sums, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - squared_error / (squares - total**2 / n)
+        varies = squares - total**2 / n
+        # Values that are alike leave dust.
+        return np.where(varies > 1e-12 * squares, 1 - squared_error / varies, np.nan)
 
 
 def mean_in_deviations(sums: np.ndarray) -> np.ndarray:
@@ -35,7 +37,7 @@ def mean_in_deviations(sums: np.ndarray) -> np.ndarray:
     total, squares, n = np.moveaxis(sums, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = (squares - total**2 / n) / (n - 1)
-        # Values that are alike leave dust for a variance.
+        # Here too.
         return np.where(variance > 1e-12 * squares / n, total / n / np.sqrt(variance), np.nan)
 
 

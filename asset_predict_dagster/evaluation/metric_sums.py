@@ -40,24 +40,38 @@ def of_prices(rows: JudgedRows) -> np.ndarray:
 
 def of_direction(rows: JudgedRows) -> np.ndarray:
     """sign(f) = sign(r), and 1, among rows where neither is 0."""
-    realised, expected = rows.column("realised_return"), rows.column("expected_return")
-    has_one = (realised != 0) & (expected != 0)
-    return _sums(rows, has_one & ((realised > 0) == (expected > 0)), has_one)
+    return _signs(rows, rows.column("expected_return"))
+
+
+def of_score_signs(rows: JudgedRows) -> np.ndarray:
+    """`of_direction`, were the score what is expected: who only orders has a sign as well."""
+    return _signs(rows, rows.column("score"))
 
 
 def of_rises(rows: JudgedRows) -> np.ndarray:
     """`of_direction`, had the forecast always been that it rises."""
+    return _signs(rows, np.ones(1))
+
+
+def of_falls(rows: JudgedRows) -> np.ndarray:
+    """`of_direction`, had the forecast always been that it falls."""
+    return _signs(rows, -np.ones(1))
+
+
+def _signs(rows: JudgedRows, said: np.ndarray) -> np.ndarray:
     realised = rows.column("realised_return")
-    return _sums(rows, realised > 0, realised != 0)
+    has_one = (realised != 0) & (said != 0)
+    return _sums(rows, has_one & ((realised > 0) == (said > 0)), has_one)
 
 
 def of_order(rows: JudgedRows) -> np.ndarray:
-    """Rank IC, its square, 1, IC, its square, 1: of the tradable return."""
+    """Rank IC, its square, 1, IC, its square, 1: of the tradable return, where it is known."""
     rank_ic = rank_correlations(rows, "realised_return_tradable")
     ic = np.full(len(rank_ic), np.nan)
     if np.isfinite(rank_ic).any():
-        score = rows.by_session.centred(rows.column("score"))
-        outcome = rows.by_session.centred(rows.column("realised_return_tradable"))
+        is_known = rows.known("realised_return_tradable")
+        score = rows.by_session.centred(rows.column("score"), is_known)
+        outcome = rows.by_session.centred(rows.column("realised_return_tradable"), is_known)
         # Where values are alike only ranks say so exactly.
         ic[:] = np.where(np.isfinite(rank_ic), _correlations(rows, score, outcome), np.nan)
     return np.hstack([_of_series(rank_ic), _of_series(ic)])
@@ -117,16 +131,19 @@ def of_actions(rows: JudgedRows) -> np.ndarray:
 def rank_correlations(rows: JudgedRows, outcome: str) -> np.ndarray:
     """Spearman's correlation of score and outcome in each session, shape (n_sessions,).
 
-    Missing where there are fewer than three tickers, where all scores or all outcomes are alike,
-    and where one of them is missing.
+    A row whose outcome is missing is left out: what is not known judges nobody, and its ticker
+    must have a row nevertheless. The correlation is missing where fewer than three tickers are
+    left, where all scores or all outcomes of these are alike, and where one of them has no score.
     """
     score, realised = rows.column("score"), rows.column(outcome)
     n_sessions = len(rows.by_session.counts)
     if score.min() == score.max() or np.isnan(realised).all():
         return np.full(n_sessions, np.nan)
-    x, y = rows.ranks("score"), rows.ranks(outcome)
+    is_known = rows.known(outcome)
+    counts = rows.by_session.counts if is_known is None else rows.by_session.sums(is_known)
+    x, y = rows.ranks("score", where=outcome), rows.ranks(outcome, where=outcome)
     spread = np.sqrt(x.squares * y.squares)
-    is_enough = (rows.by_session.counts >= _FEWEST_TICKERS) & (spread > 0)
+    is_enough = (counts >= _FEWEST_TICKERS) & (spread > 0)
     together = rows.by_session.sums(x.centred * y.centred)
     return np.divide(together, spread, out=np.full(n_sessions, np.nan), where=is_enough)
 

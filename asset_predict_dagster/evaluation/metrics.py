@@ -12,9 +12,10 @@ are over rows unless sessions are named.
     r2_price                      1 - Σ(P - p)² / Σ(P - mean P)²; the naive forecast's is .99
     interval_coverage, interval_width     of the 90 % interval; width as a fraction of the price
 
-Of the order of the tickers, one value a session that has three tickers and in which neither all
-scores nor all outcomes are alike; a score that says nothing has none, and counts as 0 where it
-stands beside a model:
+Of the order of the tickers, one value a session that has three tickers whose outcome is known and
+in which neither all scores nor all outcomes of these are alike; a ticker whose outcome is missing
+(halted at t+2, or no such session yet) is left out of its session; a score that says nothing has
+none, and counts as 0 where it stands beside a model:
 
     rank_ic                       mean over sessions of Spearman's correlation between score and
                                   the tradable return (close t+1 → t+1+h)
@@ -202,6 +203,8 @@ def session_means(rows: pd.DataFrame, metric_name: str) -> pd.Series:
     if metric is None or not metric.is_mean:
         known = ", ".join(name for name, one in METRICS.items() if one.is_mean)
         raise DatasetError(f"'{metric_name}' has no value by session; choose one of: {known}")
+    if rows.empty:
+        return _OF_NO_SESSION.copy()
     judged = JudgedRows.of_frame(rows)
     values = metric.of(metric.family(judged))
     return _by_session(values, judged.by_session)
@@ -210,11 +213,16 @@ def session_means(rows: pd.DataFrame, metric_name: str) -> pd.Series:
 def session_rank_ic(rows: pd.DataFrame, outcome: str) -> pd.Series:
     """Spearman's correlation between `score` and the column `outcome`, one per session.
 
-    Missing where fewer than three tickers are there, where all scores or outcomes of the session
-    are alike, and where one of them is missing.
+    Of the tickers whose outcome is known, which a missing one says nothing of. Missing where fewer
+    than three are left, where all their scores or outcomes are alike, and where a score is missing.
     """
+    if rows.empty:
+        return _OF_NO_SESSION.copy()
     judged = JudgedRows.of_frame(rows)
     return _by_session(rank_correlations(judged, outcome), judged.by_session)
+
+
+_OF_NO_SESSION = pd.Series(index=pd.DatetimeIndex([], name="session"), dtype=np.float64)
 
 
 def _by_session(values: np.ndarray, by_session: BySession) -> pd.Series:

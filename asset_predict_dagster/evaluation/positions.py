@@ -1,7 +1,8 @@
 """Positions: which papers a strategy holds, how much of each, and how fast it gets there.
 
 A position is a fraction of the equity, negative where short. Both strategies below were declared
-before any test session was looked at.
+before one of them traded a test session; forecasts of 2018 to 2024-02 had been scored before, by
+rank IC and log-loss (docs/decisions/0009).
 """
 
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Strategy:
 
 
 STRATEGIES = (Strategy("long_short", "long_short"), Strategy("long_only", "long_only"))
-"""The two that every report shows, declared before any test session was looked at."""
+"""The two that every report shows, declared before one of them traded a test session."""
 
 
 def target_positions(scores: np.ndarray, volatility: np.ndarray, strategy: Strategy) -> np.ndarray:

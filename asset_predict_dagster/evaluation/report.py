@@ -31,6 +31,7 @@ from asset_predict_dagster.evaluation.trading_tables import (
     trading_table,
 )
 from asset_predict_dagster.evaluation.trading_words import MEANINGS
+from asset_predict_dagster.evaluation.version_table import version_table
 from asset_predict_dagster.evaluation.whole_file import replace_file
 
 __all__ = ["ReportInput", "report_html", "write_report"]
@@ -89,6 +90,7 @@ def _content(report: ReportInput) -> dict[str, Any]:
         "claims": CLAIMS,
         "verdicts": report.verdicts,
         "headline": headline_table(report),
+        "versions": version_table(report),
         "glossary": glossary(HEADLINE),
         "skill": of_skill(report),
         "trading": [of_trading(report, name) for name in strategies_of(report)],

@@ -1,5 +1,7 @@
 """The figures of a report on skill and money: drawn if there is something to draw, said if not."""
 
+import pandas as pd
+
 from asset_predict_dagster.evaluation.drawing import NARROW
 from asset_predict_dagster.evaluation.plots import MOST_IMPORTANT, importance_figure
 from asset_predict_dagster.evaluation.report_input import ReportInput
@@ -15,9 +17,7 @@ from asset_predict_dagster.models.baselines import BASELINE_VERSION
 
 def of_skill(report: ReportInput) -> list[Shown]:
     """Rank IC by month, and by window of a walk-forward."""
-    rows = {name: report.next_session(*key) for key, name in report.names.items()}
-    months = {name: rank_ic_by_month(of_name) for name, of_name in rows.items() if len(of_name)}
-    months = {name: table for name, table in months.items() if len(table)}
+    months = months_of(report)
     title = "Rank IC by month"
     if not months:
         return [Shown(title, "Not drawn: no session has a rank IC of any model.")]
@@ -36,6 +36,13 @@ def of_skill(report: ReportInput) -> list[Shown]:
         )
     ]
     return shown + _by_window(report)
+
+
+def months_of(report: ReportInput) -> dict[str, pd.DataFrame]:
+    """Name → `rank_ic_by_month` of each model that has one."""
+    rows = {name: report.next_session(*key) for key, name in report.names.items()}
+    months = {name: rank_ic_by_month(of_name) for name, of_name in rows.items() if len(of_name)}
+    return {name: table for name, table in months.items() if len(table)}
 
 
 def _by_window(report: ReportInput) -> list[Shown]:
@@ -68,23 +75,27 @@ def _by_window(report: ReportInput) -> list[Shown]:
 
 
 def of_importance(report: ReportInput) -> list[Shown]:
-    """What each model loses without each feature."""
+    """What each model loses without each feature, and whose figures those are."""
     shown, absent = [], []
     for model in dict.fromkeys(model for model, _ in report.models):
-        table = report.importances.get(model)
-        title = f"What {model} draws on"
-        if table is None or table.empty:
+        known = report.importances.get(model)
+        if known is None:
             absent.append(model)
+            continue
+        table = known.table
+        title = f"What {model} draws on"
+        if table.empty:
+            shown.append(Shown(title, f"Not drawn: {known.words}."))
             continue
         n_features = min(MOST_IMPORTANT, len(table))
         first = table.nlargest(3, "log_loss_increase")["feature"]
         shown.append(
             shown_of(
                 title,
-                "How much worse it forecasts when a feature's values change places, measured on"
-                " validation sessions, with 95 % intervals; right of 0 the feature helps. Of two"
-                f" features that say the same, neither seems to matter. The {n_features} that"
-                f" log-loss needs most, of {len(table)}.",
+                f"Of {known.words}. How much worse it forecasts when a feature's values change"
+                " places, with 95 % intervals; right of 0 the feature helps. Of two features that"
+                f" say the same, neither seems to matter. The {n_features} that log-loss needs"
+                f" most, of {len(table)}.",
                 f"Importance of features of {model}; most needed: {', '.join(first)}.",
                 importance_figure(table, width=NARROW),
             )
@@ -97,12 +108,7 @@ def of_importance(report: ReportInput) -> list[Shown]:
 
 def of_trading(report: ReportInput, strategy: str) -> Shown:
     """Equity and drawdown of every model under one strategy, beside the market's."""
-    daily = {
-        name: backtest.daily
-        for key, name in report.names.items()
-        for backtest in report.backtests.get(key, ())
-        if backtest.strategy.name == strategy
-    }
+    daily = daily_of(report, strategy)
     ends = ", ".join(
         f"{name} {(1 + days['net_return']).prod():.2f} after and"
         f" {(1 + days['gross_return']).prod():.2f} before costs"
@@ -117,6 +123,16 @@ def of_trading(report: ReportInput, strategy: str) -> Shown:
         f"Equity and drawdown of {strategy.replace('_', ' ')}. One real became: {ends}.",
         equity_figure(daily, report.benchmarks),
     )
+
+
+def daily_of(report: ReportInput, strategy: str) -> dict[str, pd.DataFrame]:
+    """Name → the days of each model's backtest under one strategy."""
+    return {
+        name: backtest.daily
+        for key, name in report.names.items()
+        for backtest in report.backtests.get(key, ())
+        if backtest.strategy.name == strategy
+    }
 
 
 def _market(report: ReportInput) -> str:

@@ -18,6 +18,43 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
+class Importance:
+    """What one version of a model draws on.
+
+    Attributes
+    ----------
+    table
+        From `models.importance.permutation_importance`; empty: there is none.
+    words
+        Of an empty table why there is none; else which version it is of and on which sessions it
+        was measured.
+    """
+
+    table: pd.DataFrame
+    words: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who serves of one model, and which two versions stand side by side.
+
+    Attributes
+    ----------
+    challenger
+        The version trained last.
+    serving
+        The version that serves; empty: none does.
+    beside
+        The other version, forecast on the challenger's sessions; empty: there is none.
+    """
+
+    model: str
+    challenger: str
+    serving: str = ""
+    beside: str = ""
+
+
+@dataclass(frozen=True)
 class ReportInput:
     """Everything a report shows; it measures nothing that these do not hold, and reads no clock.
 
@@ -43,11 +80,13 @@ class ReportInput:
     quotes
         Rows of `tables.QUOTES` that hold the judged sessions, for prices and traded value.
     importances
-        Model → `models.importance.permutation_importance`; may be empty.
+        Model → what it draws on; may be empty.
     made_at
         When, with a time zone.
     facts
         Name → what there is to know of how it was made: versions, seeds, dates.
+    standings
+        Of registered versions, one a model; empty: the report is of none.
     """
 
     title: str
@@ -58,9 +97,10 @@ class ReportInput:
     backtests: Mapping[Key, Sequence[Backtest]]
     benchmarks: pd.DataFrame | None
     quotes: pd.DataFrame
-    importances: Mapping[str, pd.DataFrame]
+    importances: Mapping[str, Importance]
     made_at: datetime
     facts: Mapping[str, str]
+    standings: Sequence[Standing] = ()
 
     @cached_property
     def judged(self) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 What can be said without a model is said by naive, prior, majority, always_up, momentum and
 reversal. For each metric the best of them *on the rows measured* is the opponent. It is chosen
 after the fact, in its own favour, so skill against it errs downwards. `ridge` is a model, and is
-measured against the same opponent.
+measured against the same opponent. Of the direction `always_down` is asked too, as anybody could
+have said that as well, and momentum and reversal are taken by the sign of their score.
 
     skill = 1 - value / best_value        where less is better
     skill = value - best_value            where more is better
@@ -121,7 +122,7 @@ class Contest:
         for (model, version), families in sums.said.items():
             by_family = {family: figures[id(one)] for family, one in families.items()}
             self.figures.setdefault(model, {})[version] = by_family
-        self._rises = Figures(sums.rises, resamples)
+        self._directions = {name: Figures(one, resamples) for name, one in sums.directions.items()}
         measured = {family for families in sums.said.values() for family in families}
         self.metrics = tuple(
             metric
@@ -182,17 +183,20 @@ class Contest:
         if not metric.has_skill:
             return None
         beside = NAIVE_BESIDE.get(metric.name, "naive")
-        names = dict.fromkeys([beside, *OPPONENTS])
-        found = [self._opponent(metric, name) for name in names if name in self.figures]
+        names = [name for name in dict.fromkeys([beside, *OPPONENTS]) if name in self.figures]
+        if metric.family is of_direction:
+            names.append("always_down")
+        found = [self._opponent(metric, name) for name in names]
         found = [one for one in found if np.isfinite(one.value)]
         # The first of those that are alike: who stands beside the metric anyway.
         sign = 1 if metric.better == "less" else -1
         return min(found, key=lambda one: sign * one.value, default=None)
 
     def _opponent(self, metric: Metric, name: str) -> Opponent:
-        figures = self.figures[name][BASELINE_VERSION][metric.family]
-        if metric.family is of_direction and name == "always_up":
-            figures = self._rises
+        if metric.family is of_direction and name in self._directions:
+            figures = self._directions[name]
+        else:
+            figures = self.figures[name][BASELINE_VERSION][metric.family]
         value, resampled = figures.value(metric), figures.resampled(metric)
         by_session = figures.by_session(metric)
         if metric.name in ORDERS_NOTHING and np.isnan(value):

@@ -1,7 +1,8 @@
-"""What may be claimed of a model from its rows of `evaluation`, and what no honest one reaches.
+"""What may be claimed of a model from its rows of `evaluation`.
 
-**One test decides, and it was declared before any test session was looked at**: the mean daily
-rank IC against the tradable return (close t+1 → t+2) over the window. Skill is claimed if
+**One test decides**, declared before a walk-forward was judged by it (years that had been scored by
+rank IC before: docs/decisions/0009): the mean daily rank IC against the tradable return (close t+1
+→ t+2) over the window. Skill is claimed if
 
 - the lower end of its 95 % block-bootstrap interval is above 0, and
 - mean - 1.96 Newey-West standard errors is above 0, and
@@ -9,38 +10,19 @@ rank IC against the tradable return (close t+1 → t+2) over the window. Skill i
   its skill reaches 0. Where only the value is worse, a warning says so.
 
 Two intervals, because each is too narrow in its own way where sessions are few. Every other figure
-is told beside it and claims nothing: of forty figures at 5 % two would be significant by luck.
+is told beside it and claims nothing: of thirty figures at 5 % one or two would be
+significant by luck.
 
-**What is impossible** on daily stocks one session ahead. Each limit is held against the end of the
-95 % interval that is kindest to the model, so that chance alone does not accuse. The first three
-are held against the opposite sign as well: a leak that calibration turned round is a leak.
-
-    metric                                          honest       planted .15   limit
-    rank_ic, rank_ic_next_close                     .028-.032    .13           .20
-    directional_accuracy, beyond always up or down  .01          .04           .10
-    r2_return                                       below .005   .010          .05
-    accuracy: share of the majority's errors undone 0            .02           .25
-    log_loss: share of the prior's undone           .01          .011          .15
-
-"Honest" is what our models and their relatives measured on B3's stocks (docs/LOG.md); "planted
-.15" is the oracle of a simulated market of that strength. A rank IC of .20 on fifty stocks would
-be a Sharpe ratio of 22 before costs (IC × √(bets a year), the fundamental law of active
-management): no record of any fund is near it. A correlation of .20 guesses the direction of
-.56 to .58 of all moves and explains .04 of their variance. Accuracy and log-loss count from what
-the commonest class and the class frequencies reach, because wide labels make 99 % easy; their
-limits are above an oracle's at strength .5 (.20 and .10). Whoever is given the answer passes one
-or more of them, depending on which answer it is.
+What no honest forecast reaches is never claimed: `impossible_skill` holds the limits, at every
+horizon.
 
 A log-loss below the prior's proves little: hold against move can be told on a random
 walk, because volatility clusters.
 
-On a simulated market of known strength s the first limit is max(.20, s + .05), and the next two
-grow with it and its square: the strength .5 can be chosen, and is no leak.
-
-Sources: Grinold (1989), "The fundamental law of active management"; `tables.EVALUATION`.
+Source: `tables.EVALUATION`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -48,6 +30,7 @@ import pandas as pd
 
 from asset_predict_dagster.dataset.splits import MIN_SESSIONS
 from asset_predict_dagster.errors import DatasetError
+from asset_predict_dagster.evaluation.impossible_skill import Impossible
 from asset_predict_dagster.market.sessions import sessions_between
 
 Claim = Literal["skill", "no_skill", "impossible", "not_judged"]
@@ -58,24 +41,10 @@ SURE = 1.96
 DECIDES = ("rank_ic", "rank_ic_t", "log_loss")
 """The figures that the test needs."""
 
-LARGEST_RANK_IC = 0.20
-BEYOND_PLANTED = 0.05
-LARGEST_ACCURACY = 0.25
-LARGEST_LOG_LOSS_SKILL = 0.15
-
 SESSIONS_TO_ACCUSE = 20
 """Of fewer, an interval is no interval."""
 
 SAME_DAY_LABEL = "signal_cluster"
-
-
-@dataclass(frozen=True)
-class Impossible:
-    """One figure beyond its limit: a clause that says what it is, and one what others reach."""
-
-    metric: str
-    found: str
-    limit: str
 
 
 def measured(evaluation: pd.DataFrame, model: str, version: str, window: str) -> pd.DataFrame:
@@ -96,6 +65,14 @@ def measured(evaluation: pd.DataFrame, model: str, version: str, window: str) ->
             f" {sorted(mine['window'].unique())}: materialise the asset 'evaluation' first"
         )
     return rows.sort_values("horizon").drop_duplicates("metric").set_index("metric")
+
+
+def at_every_horizon(
+    evaluation: pd.DataFrame, model: str, version: str, window: str
+) -> pd.DataFrame:
+    """The model's rows in the window as they are: for `impossible_skill`, which reads them all."""
+    mine = _of(evaluation, model, version)
+    return mine[mine["window"] == window]
 
 
 def windows_within(
@@ -126,7 +103,7 @@ def n_sessions(rows: pd.DataFrame) -> int:
 
 
 def claim_of(
-    rows: pd.DataFrame, *, label: str, planted_strength: float | None
+    rows: pd.DataFrame, *, label: str, found: Sequence[Impossible] = ()
 ) -> tuple[Claim, list[str]]:
     """What may be claimed, and why not more: the reasons are clauses in plain words.
 
@@ -136,10 +113,9 @@ def claim_of(
         From `measured`. A metric that is missing, or whose value is, decides nothing.
     label
         What the actions mean; of `signal_cluster` skill is never claimed.
-    planted_strength
-        Of a simulated market; None: real prices, or not known.
+    found
+        From `impossible_figures` of all horizons.
     """
-    found = impossible_figures(rows, planted_strength)
     if found and n_sessions(rows) >= SESSIONS_TO_ACCUSE:
         return "impossible", [f"{one.found}, and {one.limit}" for one in found]
     if label == SAME_DAY_LABEL:
@@ -153,43 +129,6 @@ def claim_of(
         ]
     doubts = _doubts(rows)
     return ("no_skill" if doubts else "skill"), doubts
-
-
-def impossible_figures(
-    rows: pd.DataFrame, planted_strength: float | None = None
-) -> list[Impossible]:
-    """The figures beyond what an honest forecast can reach; limits and reasons are above."""
-    planted = 0.0 if planted_strength is None else planted_strength
-    largest = max(LARGEST_RANK_IC, planted + BEYOND_PLANTED)
-    found = []
-    for name, against in (("rank_ic", "tradable"), ("rank_ic_next_close", "next session's")):
-        if _at_least(rows, name) > largest:
-            ic = f"its rank IC against the {against} return is {_figure(rows, name):.3f}"
-            found.append(Impossible(name, ic, f"no honest one is beyond {largest:.2f}"))
-    always_up = _figure(rows, "directional_accuracy", "naive_value")
-    if _at_least(rows, "directional_accuracy", 0.5) > abs(always_up - 0.5) + largest / 2:
-        right = f"it calls {_percent(_figure(rows, 'directional_accuracy'))} of directions right"
-        limit = f"saying that all rise calls {_percent(always_up)}"
-        found.append(Impossible("directional_accuracy", right, limit))
-    if _figure(rows, "r2_return", "low") > 1.25 * largest**2:
-        share = f"it explains {_percent(_figure(rows, 'r2_return'))} of the returns' variance"
-        limit = f"no honest forecast reaches {_percent(1.25 * largest**2)}"
-        found.append(Impossible("r2_return", share, limit))
-    return found + _impossible_actions(rows)
-
-
-def _impossible_actions(rows: pd.DataFrame) -> list[Impossible]:
-    found = []
-    majority = _figure(rows, "accuracy", "naive_value")
-    if _figure(rows, "accuracy", "low") - majority > LARGEST_ACCURACY * (1 - majority):
-        right = f"{_percent(_figure(rows, 'accuracy'))} of its actions are right"
-        always = f"saying the commonest one always is right in {_percent(majority)}"
-        found.append(Impossible("accuracy", right, always))
-    prior = _figure(rows, "log_loss", "naive_value")
-    if _figure(rows, "log_loss", "high") < (1 - LARGEST_LOG_LOSS_SKILL) * prior:
-        loss = f"its log-loss is {_figure(rows, 'log_loss'):.3f}"
-        found.append(Impossible("log_loss", loss, f"the class frequencies have {prior:.3f}"))
-    return found
 
 
 def _doubts(rows: pd.DataFrame) -> list[str]:
@@ -226,13 +165,3 @@ def _of(evaluation: pd.DataFrame, model: str, version: str) -> pd.DataFrame:
 def _figure(rows: pd.DataFrame, metric: str, column: str = "value") -> float:
     """NaN where it was not measured: every comparison with it is false."""
     return float(rows[column].get(metric, np.nan))
-
-
-def _at_least(rows: pd.DataFrame, metric: str, nothing: float = 0.0) -> float:
-    """How far the nearer end of the interval is from what knows nothing; negative: it is inside."""
-    low, high = _figure(rows, metric, "low"), _figure(rows, metric, "high")
-    return max(low - nothing, nothing - high)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.evaluation.backtest import Backtest
+from asset_predict_dagster.evaluation.impossible_skill import impossible_figures
 from asset_predict_dagster.evaluation.skill_claim import (
     SAME_DAY_LABEL,
     Claim,
+    at_every_horizon,
     claim_of,
     measured,
     n_sessions,
@@ -25,7 +27,7 @@ from asset_predict_dagster.evaluation.verdict_costs import (
     costs_in_words,
     portfolios,
 )
-from asset_predict_dagster.evaluation.verdict_warnings import warnings_of
+from asset_predict_dagster.evaluation.verdict_warnings import needs_a_reason, warnings_of
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def judge(
 
     The one test: skill is claimed if the mean daily rank IC against the tradable return lies above
     0 by its 95 % block-bootstrap interval and by 1.96 Newey-West errors, and the log-loss is not
-    worse than the class prior's beyond doubt. Everything else is told and claims nothing.
+    worse than the class prior's beyond doubt. Everything else is told and claims nothing; what no
+    honest forecast reaches, at any horizon, is called impossible (`impossible_skill`).
 
     Parameters
     ----------
@@ -90,7 +93,8 @@ def judge(
         If the version was not evaluated in the window.
     """
     rows = measured(evaluation, model, model_version, window)
-    claim, reasons = claim_of(rows, label=label, planted_strength=planted_strength)
+    every = at_every_horizon(evaluation, model, model_version, window)
+    claim, reasons = claim_of(rows, label=label, found=impossible_figures(every, planted_strength))
     tried = portfolios(backtests)
     sentences = [_OPENINGS[claim](model, rows, reasons, label)]
     if claim in ("skill", "no_skill"):
@@ -101,7 +105,7 @@ def judge(
         model_version=model_version,
         window=window,
         claim=claim,
-        headline=_headline(claim, model, rows, reasons, tried),
+        headline=_headline(claim, model, rows, reasons, tried, planted_strength),
         paragraph=" ".join(sentence for sentence in sentences if sentence),
         warnings=warnings_of(
             evaluation,
@@ -121,9 +125,12 @@ def _headline(
     rows: pd.DataFrame,
     reasons: list[str],
     tried: Sequence[Portfolio],
+    planted_strength: float | None,
 ) -> str:
     if claim == "skill":
-        return f"{model} has shown skill {before_or_after(tried)}: {_rank_ic(rows)}."
+        doubt = needs_a_reason(rows, planted_strength)
+        said = f"{model} has shown skill {before_or_after(tried)}: {_rank_ic(rows)}."
+        return f"{said} {doubt}" if doubt else said
     if claim == "no_skill":
         return f"{model} has not shown skill, {_rank_ic(rows)}: {reasons[0]}."
     if claim == "impossible":

@@ -1,6 +1,7 @@
-"""What the verdict says of costs: is anything left, and for which portfolio.
+"""What the verdict says of money: is anything earned, is it left after costs, by which portfolio.
 
-Only a long-short portfolio can show that something is left. A long-only one also earns what the
+Skill is about order: a rank IC above chance need not be a gain. Only a long-short portfolio can
+show that something is earned or left. A long-only one also earns what the
 market earns, so its figures stand beside and decide nothing.
 """
 
@@ -38,6 +39,11 @@ class Portfolio:
             and self.figure("deflated_sharpe_ratio") > SURELY
         )
 
+    @property
+    def gains_before_costs(self) -> bool:
+        """Long-short, and the 95 % interval of the Sharpe ratio before costs lies above 0."""
+        return self.side == "long_short" and self.figure("sharpe_gross", "low") > 0
+
 
 def portfolios(backtests: Sequence[Backtest]) -> list[Portfolio]:
     return [
@@ -49,28 +55,35 @@ def portfolios(backtests: Sequence[Backtest]) -> list[Portfolio]:
 def before_or_after(tried: Sequence[Portfolio]) -> str:
     """Of skill that was shown: where it is left, as a clause for the headline."""
     if not tried:
-        return "before costs, which were not measured"
-    is_left = any(portfolio.earns_beyond_luck for portfolio in tried)
-    return "before and after costs" if is_left else "before costs only"
+        return "in its order; no gain was measured"
+    if any(portfolio.earns_beyond_luck for portfolio in tried):
+        return "before and after costs"
+    if any(portfolio.gains_before_costs for portfolio in tried):
+        return "before costs only"
+    return "in its order only; a gain before costs is not shown"
 
 
 def costs_in_words(tried: Sequence[Portfolio]) -> str:
-    """One sentence: the net Sharpe ratio, what trading earned, and what it paid.
+    """Whether a gain is shown before and after costs: Sharpe ratios, what trading earned and paid.
 
     Of the long-short portfolios; of the others where there are no such.
     """
     if not tried:
         return "No cost is deducted."
     is_left = any(portfolio.earns_beyond_luck for portfolio in tried)
-    told = "something is left" if is_left else "nothing is shown to be left"
+    if is_left:
+        told = "After costs something is left"
+    elif any(portfolio.gains_before_costs for portfolio in tried):
+        told = "After costs nothing is shown to be left"
+    else:
+        told = "No gain is shown before costs, nor after"
     deciding = [portfolio for portfolio in tried if portfolio.side == "long_short"] or tried
     clauses = (
-        f"{portfolio.name} has {_net_sharpe(portfolio)}, earning"
-        f" {portfolio.figure('break_even_bps'):.1f} bp of what it trades and paying"
-        f" {portfolio.figure('cost_bps'):.1f}"
+        f"{portfolio.name} has {_net_sharpe(portfolio)}, earning {_break_even(portfolio)} bp of"
+        f" what it trades, paying {portfolio.figure('cost_bps'):.1f}"
         for portfolio in deciding
     )
-    return f"After costs {told}: {'; '.join(clauses)}."
+    return f"{told}: {'; '.join(clauses)}."
 
 
 def luck_in_words(tried: Sequence[Portfolio]) -> list[str]:
@@ -87,6 +100,11 @@ def luck_in_words(tried: Sequence[Portfolio]) -> list[str]:
             f" ratio).{market}"
         )
     return sentences
+
+
+def _break_even(portfolio: Portfolio) -> str:
+    earned, low, high = (portfolio.figure("break_even_bps", n) for n in ("value", "low", "high"))
+    return f"{earned:.1f} ({low:.1f} to {high:.1f})"
 
 
 def _net_sharpe(portfolio: Portfolio) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 from asset_predict_dagster import __version__
 from asset_predict_dagster.dataset.samples import HORIZONS, Samples
 from asset_predict_dagster.dataset.splits import role_mask
+from asset_predict_dagster.evaluation.forecast_rows import ROWS_VERSION
 from asset_predict_dagster.models.base import Learner
 
 _TRADABLE = [f"realised_return_tradable_{h}d" for h in HORIZONS]
@@ -28,8 +29,9 @@ def window_recipe(
     folds: pd.DataFrame,
     window: str,
 ) -> str:
-    """BLAKE2b of this program's version, the learners' settings, the folds of the window, and of
-    every row of its past and test: features, labels and outcomes.
+    """BLAKE2b of this program's version and that of the rows it makes (`ROWS_VERSION`), the
+    learners' settings, the folds of the window, and of every row of its past and test: features,
+    labels and outcomes.
 
     The parameters are those of `walk_forward.forecast_window`. Rows after the test play no part,
     except as outcomes of the test's: those that become known change the recipe.
@@ -42,7 +44,9 @@ def window_recipe(
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
 
     said = [(each.name, each.feature_names, each.settings) for each in learners]
-    digest.update(json.dumps([__version__, said], sort_keys=True, default=str).encode())
+    digest.update(
+        json.dumps([__version__, ROWS_VERSION, said], sort_keys=True, default=str).encode()
+    )
     mine = folds[folds["window"] == window]
     digest.update(mine[["session", "role"]].to_csv(index=False).encode())
     is_test = role_mask(samples.sessions, samples.session_codes, folds, "test", window)

@@ -18,12 +18,14 @@ from asset_predict_dagster.evaluation.forecast_blocks import ForecastBlocks, For
 from asset_predict_dagster.evaluation.metric_sums import (
     of_actions,
     of_direction,
+    of_falls,
     of_intervals,
     of_order,
     of_order_next_close,
     of_prices,
     of_returns,
     of_rises,
+    of_score_signs,
 )
 from asset_predict_dagster.evaluation.metrics import Family
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
@@ -46,6 +48,9 @@ _READS: Mapping[Family, tuple[str, ...]] = {
 }
 """The forecasts that a family depends on, beside the outcomes."""
 
+_WITH_A_SIGN = ("momentum", "reversal")
+"""Baselines that expect a return of 0, though the sign of their score is a direction."""
+
 _OF_PATHS = (of_returns, of_prices, of_intervals)
 """Beyond the direct horizons nobody trades, and a model repeats the order that it had."""
 
@@ -64,8 +69,9 @@ class WindowSums:
         Shape (n_sessions,): forecasts of each.
     said
         Forecaster → family → shape (n_sessions, k). Who says the same shares an array.
-    rises
-        Shape (n_sessions, 2): `of_rises`, of whom "it rises" is the forecast.
+    directions
+        Who says a direction and no return → shape (n_sessions, 2), as `of_direction`: always_up,
+        always_down, and momentum and reversal where they are measured.
     """
 
     window: str
@@ -74,7 +80,7 @@ class WindowSums:
     targets: np.ndarray
     n_rows: np.ndarray
     said: dict[Forecaster, dict[Family, np.ndarray]]
-    rises: np.ndarray
+    directions: dict[str, np.ndarray]
 
     @property
     def overlap(self) -> int:
@@ -150,7 +156,9 @@ def pool(name: str, parts: Sequence[WindowSums]) -> WindowSums:
             }
             for who in parts[0].said
         },
-        rises=join([part.rises for part in parts]),
+        directions={
+            name: join([part.directions[name] for part in parts]) for name in parts[0].directions
+        },
     )
 
 
@@ -172,9 +180,12 @@ def _of_block(window: str, horizon: int, blocks: ForecastBlocks) -> WindowSums:
     families = _OF_PATHS if horizon not in HORIZONS else _OF_DIRECT
     families = (*families, of_actions) if has_actions else families
     reckoned, said = _Reckoned(), {}
+    directions = {"always_up": of_rises(naive), "always_down": of_falls(naive)}
     for who in sorted(places):
         rows = JudgedRows(columns_of(who), _order_of(who, columns_of(who), naive), outcomes=naive)
         said[who] = {family: reckoned.sums(family, rows) for family in families}
+        if who[1] == BASELINE_VERSION and who[0] in _WITH_A_SIGN:
+            directions[who[0]] = of_score_signs(rows)
     return WindowSums(
         window,
         horizon,
@@ -182,7 +193,7 @@ def _of_block(window: str, horizon: int, blocks: ForecastBlocks) -> WindowSums:
         naive.column("target_session")[by_session.starts],
         by_session.counts,
         said,
-        of_rises(naive),
+        directions,
     )
 
 
@@ -204,8 +215,10 @@ def _order_of(who: Forecaster, columns: Columns, naive: JudgedRows) -> BySession
                 f" {len(naive.by_session.order):,}, and they are not of the same tickers and"
                 " sessions; materialise forecasts_out_of_sample again"
             )
-    realised = columns("realised_return")[by_session.order]
-    if not _same_bits(realised, naive.column("realised_return")):
+    if not all(
+        _same_bits(columns(name)[by_session.order], naive.column(name))
+        for name in ("realised_return", "realised_return_tradable")
+    ):
         raise DatasetError(
             f"'{who[0]}' has other outcomes beside its forecasts than the naive forecast: they were"
             " recorded from different histories; materialise forecasts_out_of_sample again"

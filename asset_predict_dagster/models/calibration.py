@@ -10,6 +10,7 @@ Fitted on the validation fold alone and kept in the bundle's card. Three parts:
   of `PATH_HORIZONS`, never narrower at a later session.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -47,17 +48,17 @@ class Calibration:
     """Numbers fitted on the validation fold; lists, so that they go into a card as they are.
 
     `bias` is per action, `scale` per horizon that the model has a score for, `width` per horizon
-    of `PATH_HORIZONS`.
+    of `PATH_HORIZONS`; None, or NaN, of who gives no interval.
     """
 
     slope: float
     bias: list[float]
     scale: list[float]
-    width: list[float]
+    width: Sequence[float | None]
 
     @cached_property
     def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return np.array(self.bias), np.array(self.scale), np.array(self.width)
+        return np.array(self.bias), np.array(self.scale), np.array(self.width, dtype=np.float64)
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -80,7 +81,9 @@ class Calibration:
         return self._arrays[2] * volatility.astype(np.float64)[:, None]
 
     def as_card(self) -> dict:
-        return asdict(self)
+        """Numbers that JSON can say: a missing width is None."""
+        width = [None if np.isnan(one) else float(one) for one in self._arrays[2]]
+        return asdict(self) | {"width": width}
 
 
 def held(values: np.ndarray, days_ahead: int) -> np.ndarray:

@@ -25,6 +25,7 @@ from asset_predict_dagster.evaluation.review import Made, Market
 from asset_predict_dagster.evaluation.walk_forward import WalkForward, default_learners
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.pipeline.failures import says_why
+from asset_predict_dagster.pipeline.importances import serving_importances
 from asset_predict_dagster.pipeline.made_windows import (
     evaluated,
     half_years_in,
@@ -50,13 +51,14 @@ _CONFIG = {
     "start": dg.Field(
         dg.Noneable(str),
         default_value=None,
-        description="First day to test, or its window: 2018-01-01, 2018H1. Default: the first"
-        " window that can be made.",
+        description="First window to test, whole: the window that holds this day, or its name:"
+        " 2018-01-01, 2018H1. Default: the first that can be made.",
     ),
     "end": dg.Field(
         dg.Noneable(str),
         default_value=None,
-        description="Last day to test, or its window. Default: the last session with a label.",
+        description="Last window to test, whole: the window that holds this day, or its name."
+        " Default: the one of the last session with a label.",
     ),
     "step": dg.Field(
         int, default_value=HALF_YEAR, description="Months of a test window: 3, 6 or 12."
@@ -109,17 +111,18 @@ def backtested_windows(
         if known.get(window) == walk.recipe(window):
             context.log.info(f"{window} ({place} of {len(windows)}): there already")
         else:
-            made = make_window(opened, walk, window, came_from, models.seed)
+            one = make_window(opened, walk, window, came_from, models.seed)
             n_trained += 1
             context.log.info(f"{window} ({place} of {len(windows)}): forecast")
             if asked["step"] == HALF_YEAR:
-                _tell(context, FORECASTS, made.metadata, window)
+                _tell(context, FORECASTS, one.metadata, window)
         progress.advance(window)
     market = Market(quotes, universe, reports.index(), reports.planted_strength)
-    made_at = Made(clock.now(), {"seed": str(models.seed)})
+    seed = {"seed": str(models.seed)}
+    made = Made(clock.now(), seed, importances=serving_importances(models))
     if asked["step"] == HALF_YEAR and not is_summarised(opened):
         _tell(context, WALK_FORWARD_SUMMARY.name, summarise(opened, models.seed))
-        told = report_half_years(opened, market, made_at, reports.place(REPORT))
+        told = report_half_years(opened, market, made, reports.place(REPORT))
         _tell(context, "walk_forward_report", told_by(*told))
     version = opened.delta(FORECASTS_OUT_OF_SAMPLE.name).version()
     if windows == half_years_in(opened, version) and is_summarised(opened):
@@ -129,15 +132,20 @@ def backtested_windows(
     report, path = report_windows(
         opened,
         figures,
-        f"Backtest, {windows[0]} to {windows[-1]}",
+        _title(windows, asked["cost_bps"]),
         market,
-        made_at,
+        made,
         reports.place(_file_name(windows, asked["cost_bps"])),
         costs,
     )
     context.log.info(f"the report is {path}")
     context.add_output_metadata(told_by(report, path) | {"n_trained": n_trained})
     progress.finish(Told(report, str(path), tuple(windows), n_trained))
+
+
+def _title(windows: Sequence[str], cost_bps: float | None) -> str:
+    costs = "" if cost_bps is None else f", at {cost_bps:g} bp a side"
+    return f"Backtest, {windows[0]} to {windows[-1]}{costs}"
 
 
 def _file_name(windows: Sequence[str], cost_bps: float | None) -> str:

@@ -12,14 +12,17 @@ from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.errors import BundleError
 from asset_predict_dagster.evaluation.forecasts import latest
-from asset_predict_dagster.evaluation.report_input import ReportInput
+from asset_predict_dagster.evaluation.report_input import Key, ReportInput, Standing
+from asset_predict_dagster.evaluation.report_tables import TextTable
 from asset_predict_dagster.evaluation.review import Made, Market, review, trials
 from asset_predict_dagster.evaluation.verdict import Verdict, judge
 from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.pipeline.evaluation import OWNERS, evaluation
 from asset_predict_dagster.pipeline.failures import says_why
+from asset_predict_dagster.pipeline.importances import importances_of
 from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models, Reports
+from asset_predict_dagster.registry.promotion import decide
 from asset_predict_dagster.registry.store import ModelVersion
 from asset_predict_dagster.tables import EVALUATION, FORECASTS_OUT_OF_SAMPLE
 
@@ -55,7 +58,8 @@ def evaluation_report(
     )
     holdout = evaluated[evaluated["window"] == HOLDOUT]
     judged = latest(holdout, versions)
-    beside = [who for v in challengers for who in _beside(models, v, holdout)]
+    beside_each = {v: _beside(models, v, holdout) for v in challengers}
+    beside = [who for found in beside_each.values() for who in found]
     judged = pd.concat([judged, *(_rows_of(holdout, who) for who in beside)], ignore_index=True)
     forecasts = pd.concat([latest(rows, versions), *(_rows_of(rows, who) for who in beside)])
     report = review(
@@ -73,7 +77,10 @@ def evaluation_report(
                 "program": __version__,
             },
             n_trials={v.model: _tried(models, v) for v in challengers},
-            importances=_importances(models, challengers),
+            importances=importances_of(models, challengers),
+            standings=[
+                _standing(models, v, found, evaluated, rows) for v, found in beside_each.items()
+            ],
         ),
     )
     path = write_report(reports.place("evaluation.html"), report)
@@ -89,30 +96,26 @@ def evaluation_report(
 
 def told_by(report: ReportInput, path: Path) -> dict[str, Any]:
     """What Dagster's UI shows of a report: the verdicts in words, and the figures to look at."""
-    from asset_predict_dagster.evaluation.drawing import png
     from asset_predict_dagster.evaluation.plots import skill_picture
-    from asset_predict_dagster.evaluation.report_plots import equity_figure
+    from asset_predict_dagster.evaluation.report_pictures import pictures
     from asset_predict_dagster.evaluation.report_tables import headline_table
+    from asset_predict_dagster.evaluation.version_table import version_table
 
-    table = headline_table(report)
-    shown = pd.DataFrame(table.rows, columns=list(table.columns))
     metadata: dict[str, Any] = {
         "path": dg.MetadataValue.path(str(path)),
         "verdict": dg.MetadataValue.md("\n\n".join(map(in_markdown, report.verdicts))),
-        "headline": dg.MetadataValue.md(shown.to_markdown(index=False)),
+        "headline": _table(headline_table(report)),
         "rank_ic": picture(skill_picture(report.forecasts), "rank IC added up"),
     }
-    every = [backtest for many in report.backtests.values() for backtest in many]
-    for strategy in dict.fromkeys(backtest.strategy.name for backtest in every):
-        daily = {
-            report.names[who]: backtest.daily
-            for who, many in report.backtests.items()
-            for backtest in many
-            if backtest.strategy.name == strategy
-        }
-        drawn = png(equity_figure(daily, report.benchmarks))
-        metadata[f"equity_{strategy}"] = picture(drawn, f"equity, {strategy}")
-    return metadata
+    if report.standings:
+        metadata["versions"] = _table(version_table(report))
+    drawn = pictures(report).items()
+    return metadata | {name: picture(png, name.replace("_", " ")) for name, png in drawn}
+
+
+def _table(table: TextTable) -> dg.MarkdownMetadataValue:
+    shown = pd.DataFrame(table.rows, columns=list(table.columns))
+    return dg.MetadataValue.md(f"{table.caption}\n\n{shown.to_markdown(index=False)}")
 
 
 def in_markdown(verdict: Verdict) -> str:
@@ -125,9 +128,7 @@ def _rows_of(rows: pd.DataFrame, who: tuple[str, str]) -> pd.DataFrame:
     return rows[(rows["model"] == who[0]) & (rows["model_version"] == who[1])]
 
 
-def _beside(
-    models: Models, challenger: ModelVersion, holdout: pd.DataFrame
-) -> list[tuple[str, str]]:
+def _beside(models: Models, challenger: ModelVersion, holdout: pd.DataFrame) -> list[Key]:
     """Whom a challenger stands against: the champion, or the one it has just taken over from.
 
     None where that was not measured on the same sessions.
@@ -150,10 +151,20 @@ def _tried(models: Models, version: ModelVersion) -> int:
     return int(models.load(version.evaluation_bundle).card.get("n_trials", 1))
 
 
-def _importances(models: Models, versions: Sequence[ModelVersion]) -> dict[str, pd.DataFrame]:
-    """What each training measured; a version from before it was measured has none."""
-    files = {v.model: models.registry.artifacts(v) / "tables/importance.csv" for v in versions}
-    return {model: pd.read_csv(file) for model, file in files.items() if file.exists()}
+def _standing(
+    models: Models,
+    challenger: ModelVersion,
+    beside: Sequence[Key],
+    evaluated: pd.DataFrame,
+    rows: pd.DataFrame,
+) -> Standing:
+    """Who serves once the champions are chosen, which may be before this report or after it."""
+    champion = models.registry.champion(challenger.model)
+    serving = challenger.version
+    if champion is not None:
+        chosen = decide(challenger.model, serving, champion.version, evaluated, rows, models.seed)
+        serving = champion.version if chosen.decision == "kept" else serving
+    return Standing(challenger.model, challenger.version, serving, beside[0][1] if beside else "")
 
 
 def _scoped_verdicts(models: Models, evaluated: pd.DataFrame) -> list[Verdict]:

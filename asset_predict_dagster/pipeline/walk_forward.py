@@ -22,6 +22,7 @@ from asset_predict_dagster.evaluation.review import Made, Market
 from asset_predict_dagster.evaluation.walk_forward import WalkForward, default_learners
 from asset_predict_dagster.lake_log import last_notes
 from asset_predict_dagster.pipeline.failures import says_why
+from asset_predict_dagster.pipeline.importances import serving_importances
 from asset_predict_dagster.pipeline.made_windows import make_window, report_half_years, summarise
 from asset_predict_dagster.pipeline.models import TRAINING_POOL
 from asset_predict_dagster.pipeline.reads import versions_read
@@ -97,7 +98,8 @@ def walk_forward_report(
 ) -> dg.MaterializeResult:
     """One file, `reports/walk_forward.html`: a verdict on each model over all half-years."""
     market = Market(quotes, universe, reports.index(), reports.planted_strength)
-    made = Made(clock.now(), {"seed": str(models.seed)})
+    seed = {"seed": str(models.seed)}
+    made = Made(clock.now(), seed, importances=serving_importances(models))
     report, path = report_half_years(lake.open(), market, made, reports.place(REPORT))
     return dg.MaterializeResult(metadata=told_by(report, path))
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from asset_predict_dagster.evaluation.report_tables import HEADLINE_COLUMNS, headline_rows
+from asset_predict_dagster.evaluation.review import trials
 from asset_predict_dagster.evaluation.verdict import Verdict
 from asset_predict_dagster.evaluation.whole_file import replace_file
 from asset_predict_dagster.models.bundle import Bundle
@@ -115,11 +116,17 @@ def _what_it_is(judged: Bundle, serving: Bundle | None) -> list[tuple[str, Any]]
         ("features", len(card["feature_names"])),
         ("sessions it looks back", card["lookback"]),
         ("seed", card["seed"]),
-        ("settings tried before these", card.get("n_trials", 1)),
+        ("variants tried, this one included", _n_tried(card)),
         ("code version", card["code_version"]),
         ("bundle that serves", serving.digest if serving else "none"),
         ("bundle that was measured", judged.digest),
     ]
+
+
+def _n_tried(card: Mapping[str, Any]) -> int:
+    """As the verdict is told: what the defaults were chosen from counts too."""
+    model = str(card["model"])
+    return trials(model, {model: int(card.get("n_trials", 1))})
 
 
 def _learned_from(card: Mapping[str, Any], serving: Bundle | None) -> list[tuple[str, Any]]:

@@ -13,12 +13,15 @@ from asset_predict_dagster.evaluation.costs import Costs
 from asset_predict_dagster.evaluation.evaluate import evaluate
 from asset_predict_dagster.evaluation.positions import STRATEGIES
 from asset_predict_dagster.evaluation.report import ReportInput, report_html
+from asset_predict_dagster.evaluation.report_input import Importance
 from asset_predict_dagster.evaluation.verdict import judge
 from asset_predict_dagster_tests.evaluation.forecast_rows import DAILY_VOLATILITY, made_forecasts
 from asset_predict_dagster_tests.registry.trainings import importance
 
 MODELS = {("random_forest", "3"): 0.1, ("lstm", "4"): 0.0}
 """Model and version → its skill."""
+
+WHOSE = "version 3 of random_forest, on sessions of its validation from 2022-01-03 to 2022-12-29"
 
 WHEN = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
 
@@ -80,7 +83,7 @@ def report_input(n_sessions: int = 90, **changes: Any) -> ReportInput:
         backtests=backtests,
         benchmarks=benchmarks,
         quotes=quotes,
-        importances={"random_forest": importance(25)},
+        importances={"random_forest": Importance(importance(25), WHOSE)},
         made_at=WHEN,
         facts={"code version": "0.6.0", "seed": "42"},
     )

@@ -105,8 +105,7 @@ def test_the_table_keeps_its_promises(forecasts):
 
 def test_only_test_sessions_are_forecast_and_none_is_missing(forecasts, folds):
     test = folds.loc[folds["role"] == "test", "session"]
-    # What the last test session says cannot be traded on: its outcome lies one session ahead.
-    assert set(forecasts["session"]) == set(test[:-1])
+    assert set(forecasts["session"]) == set(test)
     others = folds.loc[folds["role"] != "test", "session"]
     assert others.max() < forecasts["session"].min()
 
@@ -114,8 +113,7 @@ def test_only_test_sessions_are_forecast_and_none_is_missing(forecasts, folds):
 @pytest.mark.parametrize("horizon", HORIZONS)
 def test_only_the_universe_of_the_session_is_forecast(forecasts, market, folds, horizon):
     test = folds.loc[folds["role"] == "test", "session"]
-    outcomes = [f"realised_return_{horizon}d", f"realised_return_tradable_{horizon}d"]
-    known = market.labels[outcomes].notna().all(axis=1)
+    known = market.labels[f"realised_return_{horizon}d"].notna()
     wanted = market.universe[
         market.samples.is_forecastable & known & market.universe["session"].isin(test)
     ]
@@ -145,7 +143,10 @@ def test_what_came_true_is_what_the_labels_say(forecasts, market):
     for h in HORIZONS:
         rows = beside[beside["horizon"] == h]
         assert (rows["realised_return"] == rows[f"realised_return_{h}d"]).all()
-        assert (rows["realised_return_tradable"] == rows[f"realised_return_tradable_{h}d"]).all()
+        tradable = rows["realised_return_tradable"]
+        np.testing.assert_array_equal(tradable, rows[f"realised_return_tradable_{h}d"])
+        # Of the last session that has an outcome nobody knows yet what trading on it earned.
+        assert tradable[rows["session"] == rows["session"].max()].isna().all()
         if h == 1:
             assert (rows["realised_label"].astype("str") == rows["action"]).all()
         else:
@@ -372,10 +373,12 @@ def test_the_prior_is_counted_on_training_sessions_alone(forecasts, market, fold
 
 
 def test_a_forecast_whose_outcome_is_not_known_yet_is_left_out(forecasts):
-    # Entered at the next close and left h sessions later, the last one ends with the data.
+    # The last one ends with the data; entered at the next close, the one before does.
     direct = forecasts[forecasts["horizon"].isin(HORIZONS)]
-    for h, session in direct.groupby("horizon")["session"].max().items():
-        assert session_after(session.date(), 1 + h) == LAST
+    is_traded = direct["realised_return_tradable"].notna()
+    for rows, entry in ((direct, 0), (direct[is_traded], 1)):
+        for h, session in rows.groupby("horizon")["session"].max().items():
+            assert session_after(session.date(), entry + h) == LAST
 
 
 def test_a_champion_beside_is_forecast_on_the_same_rows_and_averaged_with_nobody(

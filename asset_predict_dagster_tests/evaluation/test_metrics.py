@@ -291,9 +291,54 @@ def test_a_session_that_orders_nothing_has_no_rank_ic(score, outcome):
     assert np.isnan(measured("rank_ic", rows))
 
 
-def test_a_session_with_a_missing_outcome_has_no_rank_ic():
-    rows = one_session(score=[1.0, 2.0, 3.0, 4.0], realised_return_tradable=[1, 2, np.nan, 4])
-    assert session_rank_ic(rows, "realised_return_tradable").isna().all()
+def test_a_ticker_with_a_missing_outcome_is_left_out_of_its_session():
+    # Without the third: ranks 1, 2, 3 against 1, 3, 2, which correlate by 1 - 6 × 2 / 24 = .5.
+    rows = one_session(score=[1.0, 2.0, 9.0, 4.0], realised_return_tradable=[1, 4, np.nan, 2])
+    assert session_rank_ic(rows, "realised_return_tradable").tolist() == pytest.approx([0.5])
+
+
+def test_with_two_outcomes_known_a_session_orders_nothing():
+    rows = one_session(score=[1.0, 2.0, 3.0, 4.0], realised_return_tradable=[1, 2, *[np.nan] * 2])
+    assert np.isnan(measured("rank_ic", rows)) and np.isnan(measured("ic", rows))
+
+
+def test_scores_alike_where_the_outcome_is_known_order_nothing():
+    rows = one_session(score=[2.0, 2.0, 2.0, 4.0], realised_return_tradable=[1, 2, 3, np.nan])
+    assert np.isnan(measured("rank_ic", rows)) and np.isnan(measured("ic", rows))
+
+
+def test_a_session_with_a_missing_score_has_no_rank_ic():
+    rows = one_session(score=[1.0, 2.0, np.nan, 4.0, 3.0], realised_return_tradable=[1, 2, 3, 4, 5])
+    for outcomes in (rows, rows.assign(realised_return_tradable=[1, 2, 3, 4, np.nan])):
+        assert session_rank_ic(outcomes, "realised_return_tradable").isna().all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, st.floats(0.1, 0.9))
+def test_the_order_is_judged_as_scipy_judges_the_tickers_whose_outcome_is_known(seed, share):
+    rows = sessions_of_forecasts(seed)
+    is_missing = np.random.default_rng(seed).random(len(rows)) < share
+    rows.loc[is_missing, "realised_return_tradable"] = np.nan
+    found = {
+        "rank_ic": session_means(rows, "rank_ic"),
+        "ic": session_means(rows, "ic"),
+        "next": session_rank_ic(rows, "realised_return"),
+    }
+    for session, day in rows.groupby("session"):
+        left = day.dropna(subset="realised_return_tradable")
+        score, outcome = left["score"], left["realised_return_tradable"]
+        if len(left) < 3 or 1 in (len(set(score)), len(set(outcome))):
+            assert np.isnan(found["rank_ic"][session]) and np.isnan(found["ic"][session])
+        else:
+            assert found["rank_ic"][session] == pytest.approx(spearmanr(score, outcome).statistic)
+            assert found["ic"][session] == pytest.approx(pearsonr(score, outcome).statistic)
+        whole = spearmanr(day["score"], day["realised_return"]).statistic
+        assert found["next"][session] == pytest.approx(whole)
+
+
+def test_outcomes_that_are_all_alike_have_no_share_to_explain():
+    rows = one_session(realised_return=[0.1] * 3, expected_return=[0.0, 0.1, 0.2])
+    assert np.isnan(measured("r2_return", rows))
 
 
 def test_a_session_of_many_tickers_counts_as_much_as_one_of_few():
@@ -356,3 +401,9 @@ def test_a_row_without_a_class_is_not_taken_for_a_sell(metric):
     of_known = measured(metric, known)
     assert measured(metric, pd.concat([known, unknown])) == pytest.approx(of_known, nan_ok=True)
     assert np.isnan(measured(metric, unknown))
+
+
+def test_where_nothing_was_forecast_no_session_has_a_figure():
+    rows = pd.read_csv(ANSWERS / "evaluation_forecasts.csv", parse_dates=["session"]).iloc[:0]
+    assert session_rank_ic(rows, "realised_return_tradable").empty
+    assert session_means(rows, "mae_return").empty

@@ -8,6 +8,7 @@ import pytest
 
 from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.evaluation.report import report_html, write_report
+from asset_predict_dagster.evaluation.report_input import Importance, Standing
 from asset_predict_dagster.evaluation.report_tables import headline_table, metric_tables
 from asset_predict_dagster.evaluation.trading_tables import excess_table, trading_table
 from asset_predict_dagster.models.baselines import BASELINES
@@ -160,6 +161,26 @@ def test_what_is_missing_is_said_in_words(bare):
         assert said in bare.text
 
 
+def test_an_importance_says_whose_it_is_and_on_which_sessions(page):
+    said = "Of version 3 of random_forest, on sessions of its validation from 2022-01-03 to"
+    assert said in page.text
+
+
+def test_an_importance_that_is_not_there_says_why():
+    none = {"lstm": Importance(pd.DataFrame(), "no version of lstm serves yet")}
+    page = Page(report_html(replace(bare_input(), importances=none)))
+    assert "Not drawn: no version of lstm serves yet." in page.text
+    assert "Importance was not measured for this report: random_forest." in page.text
+
+
+def test_which_version_serves_is_on_the_page(page):
+    assert "Which version serves" not in page.text
+    served = replace(bare_input(), standings=[Standing("lstm", "4", serving="3")])
+    page = Page(report_html(served))
+    assert "Which version serves" in page.text
+    assert "lstm–34withnoneonthesesessions" in "".join(page.text.split())
+
+
 def test_a_report_without_forecasts_or_quotes_says_so():
     given = bare_input()
     empty = replace(given, forecasts=given.forecasts.head(0), quotes=given.quotes.head(0))
@@ -184,7 +205,7 @@ def test_hostile_names_are_shown_and_do_nothing():
         for name in ("evaluation", "forecasts")
     }
     verdict = replace(given.verdicts[0], paragraph=HOSTILE, warnings=(HOSTILE,))
-    importance = given.importances["random_forest"].replace("rank_of_some_feature_0", HOSTILE)
+    table = given.importances["random_forest"].table.replace("rank_of_some_feature_0", HOSTILE)
     page = Page(
         report_html(
             replace(
@@ -192,7 +213,7 @@ def test_hostile_names_are_shown_and_do_nothing():
                 title=HOSTILE,
                 verdicts=[verdict],
                 quotes=given.quotes.replace({"ticker": old}),
-                importances={"random_forest": importance},
+                importances={"random_forest": Importance(table, HOSTILE)},
                 backtests={(HOSTILE, "4"): given.backtests["lstm", "4"]},
                 facts={HOSTILE: HOSTILE},
                 **renamed,

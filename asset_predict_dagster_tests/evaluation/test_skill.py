@@ -64,12 +64,35 @@ def test_whoever_stands_beside_the_metric_is_named_where_several_are_as_good(eva
     }
 
 
-def test_the_best_direction_without_a_model_is_up(forecasts, evaluation):
-    mine = row(evaluation, "knows", "directional_accuracy")
-    rises = (rows_of(forecasts, "naive")["realised_return"] > 0).mean()
-    assert mine["best_baseline"] == "always_up"
-    assert mine["best_value"] == pytest.approx(rises)
-    assert mine["skill"] == pytest.approx(mine["value"] - rises)
+@pytest.mark.parametrize(("sign", "name"), [(1, "always_up"), (-1, "always_down")])
+def test_the_best_direction_without_a_model_is_where_most_went(forecasts, sign, name):
+    # A market that rises, or falls, by a quarter of its deviation: three in five go along.
+    moved = sign * (forecasts["realised_return"] + 0.005)
+    mine = row(
+        evaluate(forecasts.assign(realised_return=moved), 1), "knows", "directional_accuracy"
+    )
+    along = (sign * moved[forecasts["model"] == "naive"] > 0).mean()
+    assert along > 0.55
+    assert (mine["best_baseline"], mine["naive_name"]) == (name, "always_up")
+    assert mine["best_value"] == pytest.approx(along)
+    assert mine["skill"] == pytest.approx(mine["value"] - along)
+
+
+def test_who_only_orders_has_a_direction_by_the_sign_of_its_score(forecasts):
+    is_momentum = forecasts["model"] == "momentum"
+    known = forecasts["score"].mask(is_momentum, forecasts["realised_return"])
+    found = evaluate(forecasts.assign(score=known), seed=1)
+    mine = row(found, "knows", "directional_accuracy")
+    assert (mine["best_baseline"], mine["best_value"]) == ("momentum", 1.0)
+    assert np.isnan(row(found, "momentum", "directional_accuracy")["value"])  # it expects nothing
+
+
+@pytest.mark.parametrize(("n_tickers", "n_sessions"), [(1, 2), (1, 60), (2, 60)])
+def test_of_one_ticker_or_two_what_cannot_be_told_is_missing_and_nothing_warns(
+    n_tickers, n_sessions
+):
+    few = made_forecasts({("m", "1"): 0.2}, n_tickers=n_tickers, n_sessions=n_sessions)
+    assert np.isnan(row(evaluate(few, seed=1), "m", "rank_ic")["value"])
 
 
 def test_of_a_loss_skill_is_the_share_that_is_saved_and_of_a_score_what_is_gained(evaluation):

@@ -71,8 +71,8 @@ def test_what_is_said_of_a_model_whose_skill_does_not_survive_costs():
         f" = today cannot order them: {RANK_IC}. Of two stocks, its favourite did better about 51.1"
         " times in 100 (a coin: 50). Its lead over momentum, which needs no model, is not shown:"
         f" +0.0042 (-0.0130 to 0.0270). {PRICE} After costs nothing is shown to be left:"
-        " long_short has Sharpe ratio -1.59 (-1.90 to -1.27), earning 2.0 bp of what it trades and"
-        f" paying 12.0. {RISKS}"
+        " long_short has Sharpe ratio -1.59 (-1.90 to -1.27), earning 2.0 (0.0 to 4.0) bp of what"
+        f" it trades, paying 12.0. {RISKS}"
     )
     assert n_words(said.paragraph) <= 120
     assert said.warnings[-1] == (
@@ -175,8 +175,8 @@ def test_something_is_left_after_costs_where_the_net_ratio_is_sure():
 
 def test_the_rise_of_the_market_is_not_taken_for_skill():
     said = verdict(options={"backtests": [earned(LONG_ONLY, 12.0, 2.0)]})
-    assert "before costs only" in said.headline
-    assert "nothing is shown to be left" in said.paragraph
+    assert "in its order only; a gain before costs is not shown" in said.headline
+    assert "No gain is shown before costs, nor after: long_only has" in said.paragraph
 
 
 def test_sessions_that_are_alike_make_a_ratio_less_sure():
@@ -184,7 +184,23 @@ def test_sessions_that_are_alike_make_a_ratio_less_sure():
     alike = earned(LONG_SHORT, 6.5, 2.0, stretch=21)
     deflated = alike.figures().set_index("metric").loc["deflated_sharpe_ratio", "value"]
     assert deflated > 0.95
-    assert "skill before costs only" in verdict(options={"backtests": [alike]}).headline
+    assert "after costs" not in verdict(options={"backtests": [alike]}).headline
+
+
+def test_an_order_that_is_sure_may_earn_nothing_that_is():
+    """Measured on B3: gross Sharpe ratio .82 with an interval that reaches below 0."""
+    unsure = earned(LONG_SHORT, 2.0, 6.0, stretch=21)
+    gross = unsure.figures().set_index("metric").loc["sharpe_gross"]
+    assert gross["value"] > 0 > gross["low"]
+    said = verdict(options={"backtests": [unsure]})
+    assert said.claim == "skill"
+    assert "skill in its order only; a gain before costs is not shown: rank IC" in said.headline
+    assert "No gain is shown before costs, nor after: long_short has" in said.paragraph
+    assert n_words(said.paragraph) <= 120
+
+
+def test_without_a_backtest_no_gain_is_spoken_of():
+    assert "skill in its order; no gain was measured: rank IC" in verdict().headline
 
 
 def test_what_survives_costs_may_not_survive_the_number_of_trials():
@@ -244,6 +260,20 @@ def test_real_prices_may_be_those_of_survivors_and_simulated_ones_say_nothing_of
     assert not warned(simulated, "still trade")
 
 
+@pytest.mark.parametrize(
+    ("days", "options", "is_told"),
+    [
+        (("2018-01-02", "2018-12-28"), {}, True),
+        (("2023-07-03", "2024-12-30"), {}, True),
+        (("2024-02-23", "2025-02-27"), {}, False),
+        (("2016-01-04", "2017-12-28"), {}, False),
+        (("2018-01-02", "2018-12-28"), {"planted_strength": 0.08}, False),
+    ],
+)
+def test_years_that_were_scored_before_confirm_nothing_new(days, options, is_told):
+    assert warned(verdict(days=days, options=options), "Years looked at before") is is_told
+
+
 def test_less_than_a_year_is_little():
     assert warned(verdict(days=("2023-01-02", "2023-06-30")), "less than a year")
     assert not warned(verdict(), "less than a year")
@@ -261,6 +291,7 @@ def test_the_best_of_many_variants_is_held_against_luck():
 def test_more_than_was_ever_found_needs_a_reason():
     high = {"value": 0.05, "low": 0.03, "high": 0.07}
     assert warned(verdict(rank_ic=high), "A rank IC of 0.0500 needs a reason")
+    assert "0.0700). A rank IC of 0.0500 needs a reason" in verdict(rank_ic=high).headline
     assert not warned(verdict(), "needs a reason")
     assert not warned(verdict(options={"planted_strength": 0.08}, rank_ic=high), "needs a reason")
 

@@ -92,5 +92,11 @@ def test_the_settings_count_and_the_seed_among_them(walk, folds):
     assert one == recipe_of(walk, folds, default_learners(1))
 
 
+def test_windows_whose_rows_were_made_by_another_rule_are_made_again(walk, folds, monkeypatch):
+    same = recipe_of(walk, folds)
+    monkeypatch.setattr("asset_predict_dagster.evaluation.window_recipe.ROWS_VERSION", 1)
+    assert recipe_of(walk, folds) != same
+
+
 def test_other_sessions_to_train_on_are_another_recipe(walk, folds):
     assert recipe_of(walk, folds.iloc[1:]) != recipe_of(walk, folds)

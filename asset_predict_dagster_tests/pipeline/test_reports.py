@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from asset_predict_dagster.dataset.splits import HOLDOUT
+from asset_predict_dagster.evaluation.metrics import session_means
 from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, FORECASTS_OUT_OF_SAMPLE
@@ -35,9 +36,25 @@ def test_the_ui_shows_the_verdicts_and_small_pictures(finished: Workplace):
     assert metadata["path"].value == str(finished.settings.data / "reports" / "evaluation.html")
     assert "random_forest" in metadata["verdict"].value
     assert {"equity_long_short", "equity_long_only", "rank_ic", "headline"} <= set(metadata)
-    for name in ("equity_long_short", "rank_ic"):
-        assert metadata[name].value.startswith("![")
+    figures = [
+        f"{kind}_{model}"
+        for kind in ("reliability", "confusion")
+        for model in ("random_forest", "lstm", "average")
+    ]
+    for name in ("equity_long_short", "rank_ic", "rank_ic_by_month", "coverage", *figures):
+        assert str(metadata[name].value).startswith("![")
         assert len(metadata[name].value) < 70_000
+
+
+def test_the_first_run_says_which_version_serves_and_compares_it_with_none(finished: Workplace):
+    said = " ".join(str(told(finished)["versions"].value).split())
+    for model in MODEL_NAMES:
+        assert f"| {model} | – | 1 | 1 with none on these sessions |" in said
+
+
+def test_an_importance_is_of_the_version_that_is_judged(finished: Workplace):
+    page = (finished.settings.data / "reports" / "evaluation.html").read_text()
+    assert "Of version 1 of lstm, on sessions of its validation from 20" in page
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +94,33 @@ def test_both_versions_are_measured_and_compared_on_them(retrained: Workplace):
     for model in MODEL_NAMES:
         assert decided.loc[model, "candidate_version"] == "2"
         assert "common sessions" in decided.loc[model, "reason"]
+
+
+def test_the_report_says_who_serves_and_by_how_much_the_two_differ(retrained: Workplace):
+    registry = Registry(retrained.settings.registry_database)
+    rows = retrained.lake.read(FORECASTS_OUT_OF_SAMPLE, where={"window": [HOLDOUT]})
+    lines = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in str(told(retrained)["versions"].value).splitlines()
+    ]
+    for model in MODEL_NAMES:
+        champion = registry.champion(model)
+        assert champion is not None
+        (line,) = [line for line in lines if line[:2] == [model, "rank IC"]]
+        assert line[2:4] == [champion.version, "2 less 1"]
+        new, old = (
+            session_means(
+                rows[
+                    (rows["model"] == model)
+                    & (rows["model_version"] == version)
+                    & (rows["horizon"] == 1)
+                ],
+                "rank_ic",
+            )
+            for version in ("2", "1")
+        )
+        assert line[4].startswith(f"{(new - old).mean():.5f} [")
+        assert line[6] == f"{(new - old).count():,}"
 
 
 def test_the_report_judges_the_champion_beside_its_challenger(retrained: Workplace):

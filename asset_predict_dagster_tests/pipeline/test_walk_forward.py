@@ -13,6 +13,7 @@ from asset_predict_dagster.cli import main
 from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.evaluation.evaluate import WALK_FORWARD
+from asset_predict_dagster.pipeline.importances import serving_importances
 from asset_predict_dagster.pipeline.made_windows import half_years_in
 from asset_predict_dagster.tables import (
     CHAMPIONS,
@@ -71,6 +72,29 @@ def test_the_run_says_what_it_made(place: Workplace, result):
     assert made.metadata["last_session"].value == "2020-06-30"
     assert "momentum" in made.metadata["rank_ic"].value
     assert "labels" in made.metadata["came_from"].value
+
+
+def test_its_report_shows_what_the_serving_versions_draw_on(place: Workplace, result):
+    page = (place.settings.data / "reports" / "walk_forward.html").read_text()
+    for model in ("random_forest", "lstm"):
+        said = f"Of version 1 of {model}, on sessions of its validation from 20"
+        after = page[page.index(said) :][:200]
+        assert "it serves, and is none of the models that are judged here" in after
+    (made,) = result.asset_materializations_for_node("walk_forward_report")
+    assert {"coverage", "rank_ic_by_month", "confusion_lstm", "reliability_average"} <= set(
+        made.metadata
+    )
+
+
+def test_without_a_version_that_serves_no_importance_is_shown_and_no_registry_made(tmp_path):
+    alone = new_workplace(tmp_path)
+    models = build_definitions(alone.settings).resources["models"]
+    found = serving_importances(models)
+    assert set(found) == {"random_forest", "lstm"}
+    for model, importance in found.items():
+        assert importance.table.empty
+        assert f"no version of {model} serves yet" in importance.words
+    assert not alone.settings.registry_database.exists()
 
 
 def test_the_planted_skill_is_found_in_it(place: Workplace, result):

@@ -42,7 +42,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {
         name: content_digest(table, lake.read(table), without=table.volatile)
         for name, table in ASSET_TABLES.items()
-        if name != "model_health"
+        if name != "model_health" and lake.exists(table)
     }
 
 

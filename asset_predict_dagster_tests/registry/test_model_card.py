@@ -88,7 +88,7 @@ def test_what_it_was_made_of_is_there(card):
         "| log_return_1d | ln(close t / close t-1) |",
         "| my_own | not of the catalogue |",
         "| lake versions | features 12, quotes 7 |",
-        "| settings tried before these | 22 |",
+        "| variants tried, this one included | 31 |",
         "| differs from the default by | label_width=0.7 |",
         "- Survivorship: every figure is too good.",
     ):
