@@ -66,12 +66,15 @@ def _with_dictionary(spec: dg.AssetSpec) -> dg.AssetSpec:
     return spec.merge_attributes(metadata={"dagster/column_schema": column_schema(table)})
 
 
-def build_definitions(settings: Settings, progress: Progress | None = None) -> dg.Definitions:
+def build_definitions(
+    settings: Settings, progress: Progress | None = None, clock: Clock | None = None
+) -> dg.Definitions:
     """The code location for one environment; another environment is another `Settings`.
 
-    `progress` is told how far a backtest is; None: nobody looks.
+    `progress` is told how far a backtest is; None: nobody looks. `clock` tells the time; None: the
+    machine's, as of the session that the settings name.
     """
-    clock = Clock(as_of=str(settings.as_of or ""))
+    clock = clock or Clock(as_of=str(settings.as_of or ""))
     assets = [
         *dg.load_assets_from_modules(list(STAGES)),
         *walk_forward_assets(settings.as_of or clock.now().date()),
