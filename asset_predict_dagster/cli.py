@@ -10,6 +10,7 @@ from rich.console import Console
 from asset_predict_dagster import (
     __version__,
     cli_backtest,
+    cli_champions,
     cli_leaks,
     cli_monitor,
     cli_versions,
@@ -32,6 +33,7 @@ app = typer.Typer(
     help="Brazilian stocks from B3's files to tomorrow's predictions.",
 )
 app.add_typer(cli_backtest.app)
+app.add_typer(cli_champions.app)
 app.add_typer(cli_leaks.app)
 app.add_typer(cli_monitor.app)
 app.add_typer(cli_versions.app)

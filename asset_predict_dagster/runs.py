@@ -12,7 +12,10 @@ from dagster._core.errors import DagsterHomeNotSetError
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.errors import AssetPredictError, SettingsError
 from asset_predict_dagster.pipeline.backtests import Told, backtest, backtested_windows
+from asset_predict_dagster.pipeline.moves import move_champion, moved_champion
 from asset_predict_dagster.pipeline.resources import Progress
+from asset_predict_dagster.registry.decisions import LoggedDecision
+from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.settings import Settings
 
 # What is said is said by the caller.
@@ -24,6 +27,16 @@ class Ran:
     """A run that succeeded: what it told, its id, and whether Dagster's UI can show it."""
 
     told: Told
+    run_id: str
+    is_kept: bool
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A champion that was moved: the decision as it was logged, its run, and whether Dagster's UI
+    can show that."""
+
+    decision: LoggedDecision
     run_id: str
     is_kept: bool
 
@@ -73,6 +86,36 @@ def run_backtest(settings: Settings, config: dict[str, Any], progress: Progress)
     if listening.told is None or not result.success:
         raise AssetPredictError(_why(result))
     return Ran(listening.told, result.run_id, is_kept)
+
+
+def run_move(settings: Settings, config: dict[str, Any]) -> Moved:
+    """Run the job `move_champion` on the Dagster instance of DAGSTER_HOME, or on none.
+
+    Parameters
+    ----------
+    config
+        Of its op: model, version (None: the champion before), why.
+
+    Raises
+    ------
+    AssetPredictError
+        With the sentence that the run failed with; nothing was moved then.
+    SettingsError
+        If DAGSTER_HOME names no folder.
+    """
+    instance, is_kept = _instance()
+    job = build_definitions(settings).resolve_job_def(move_champion.name)
+    with instance:
+        result = job.execute_in_process(
+            run_config={"ops": {moved_champion.name: {"config": config}}, **_QUIET},
+            instance=instance,
+            raise_on_error=False,
+        )
+    if not result.success:
+        raise AssetPredictError(_why(result))
+    log = Registry(settings.registry_database).decisions(config["model"])
+    (decision,) = [one for one in log if one.run_id == result.run_id]
+    return Moved(decision, result.run_id, is_kept)
 
 
 def _instance() -> tuple[dg.DagsterInstance, bool]:

@@ -679,6 +679,8 @@ WALK_FORWARD_SUMMARY = replace(
     " `walk_forward`, in all of them together, beside the naive forecast's",
 )
 
+DECISIONS = ("promoted", "kept", "confirmed", "promoted_by_hand", "rolled_back")
+
 CHAMPIONS = Table(
     "champions",
     "the version of one model that serves, and the decision that put or kept it there",
@@ -688,13 +690,46 @@ CHAMPIONS = Table(
         MODEL_VERSION,
         Column("status", TEXT, "has it shown skill", values=("proven", "unproven")),
         Column("candidate_version", TEXT, "the version that was judged last"),
-        Column("decision", TEXT, "what became of it", values=("promoted", "kept", "confirmed")),
+        Column("decision", TEXT, "what became of it", values=DECISIONS),
         Column("reason", TEXT, "the decision in words, with its numbers"),
         Column("trained_at", INSTANT, "when the serving version was last trained"),
         Column("training_end", DAY, "last session the serving version learned from"),
         Column("bundle", TEXT, "digest of its bundle"),
     ),
     volatile=("model_version", "candidate_version", "trained_at"),
+)
+
+PROMOTIONS = Table(
+    "promotions",
+    "one decision about which version of one model serves",
+    ("model", "decided_at"),
+    (
+        MODEL,
+        Column("decided_at", INSTANT, "when; later than every decision before it"),
+        Column("candidate_version", TEXT, "the version that was judged or asked for"),
+        Column("incumbent_version", TEXT, "the version that served until then; empty: none"),
+        Column(
+            "decision",
+            TEXT,
+            "what became of it: by the rule the first three, by hand the others; `kept`: who served"
+            " goes on serving",
+            values=DECISIONS,
+        ),
+        replace(MODEL_VERSION, meaning="the version that serves from then on; empty: none"),
+        Column("status", TEXT, "has it shown skill", values=("proven", "unproven")),
+        Column("reason", TEXT, "the decision in words, with its numbers"),
+        Column("by", TEXT, "who decided", values=("rule", "person")),
+        Column("bundle", TEXT, "digest of the serving version's bundle", required=False),
+        Column("training_end", DAY, "last session that version learned from", required=False),
+        Column("trained_at", INSTANT, "when that version was last trained", required=False),
+    ),
+    volatile=(
+        "decided_at",
+        "candidate_version",
+        "incumbent_version",
+        "model_version",
+        "trained_at",
+    ),
 )
 
 REFUSALS = ("", "stale_quote", "illiquid")
@@ -889,6 +924,7 @@ TABLES: dict[str, Table] = {
         EVALUATION,
         WALK_FORWARD_SUMMARY,
         CHAMPIONS,
+        PROMOTIONS,
         PREDICTIONS,
         OUTCOMES,
         DRIFT,

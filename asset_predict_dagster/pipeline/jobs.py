@@ -3,6 +3,7 @@
 import dagster as dg
 
 from asset_predict_dagster.pipeline.backtests import backtest
+from asset_predict_dagster.pipeline.moves import move_champion
 from asset_predict_dagster.pipeline.tuning import tune
 
 # What a person wants to read while it runs: the milestones, not every event; those are in the UI.
@@ -24,7 +25,9 @@ daily_prediction = dg.define_asset_job(
     "daily_prediction",
     selection=dg.AssetSelection.groups(
         "raw", "quotes", "features", "predictions", "monitoring", "warehouse"
-    ),
+    )
+    # Who serves, as the registry has it by now.
+    | dg.AssetSelection.assets("promotions"),
     config=_CONFIG,
     description="New market files to the predictions of the serving champions, and how the"
     " earlier ones came out. Trains nothing.",
@@ -56,4 +59,4 @@ walk_forward = dg.define_asset_job(
     " the report of all half-years. A backfill runs many, one after another or side by side.",
 )
 
-JOBS = [complete_pipeline, daily_prediction, retrain, walk_forward, backtest, tune]
+JOBS = [complete_pipeline, daily_prediction, retrain, walk_forward, backtest, tune, move_champion]

@@ -6,9 +6,15 @@ import pandas as pd
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.resources import Clock, Models
 from asset_predict_dagster.predictions.daily import Serving, predict_last_session, strongest
+from asset_predict_dagster.tables import PROMOTIONS
 
 
-@dg.asset(group_name="predictions", kinds={"deltalake", "onnx"}, owners=["team:research"])
+@dg.asset(
+    group_name="predictions",
+    kinds={"deltalake", "onnx"},
+    owners=["team:research"],
+    deps=[PROMOTIONS.name],
+)
 @says_why
 def predictions(
     context: dg.AssetExecutionContext,

@@ -142,7 +142,7 @@ def live_run(
 
     client = open_client(database)
     place = experiment_id(client, experiment)
-    locks = _locks_of(database)
+    locks = locks_of(database)
     _close_abandoned(client, place, locks)
     token = secrets.token_hex(8)
     path = locks / f"{token}.lock"
@@ -203,7 +203,8 @@ def _close_abandoned(client: Any, experiment: str, locks: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _locks_of(database: Path) -> Path:
+def locks_of(database: Path) -> Path:
+    """The folder of locks beside a database, which is made if there is none."""
     locks = database.parent / f"{database.name}.locks"
     try:
         locks.mkdir(parents=True, exist_ok=True)

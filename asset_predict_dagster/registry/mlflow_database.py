@@ -4,6 +4,7 @@ import logging
 import os
 import tempfile
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,26 @@ def create_registered_model(client: Any, model: str) -> None:
             raise
 
 
+def registered_model(client: Any, model: str) -> Any | None:
+    """MLflow's entry of a model, with its tags and aliases; None if it was never trained."""
+    return _if_there(lambda: client.get_registered_model(model))
+
+
+def version_by_number(client: Any, model: str, version: str) -> Any | None:
+    """MLflow's entry of a version; None if there is none, or no longer."""
+    return _if_there(lambda: client.get_model_version(model, version))
+
+
 def version_by_alias(client: Any, model: str, alias: str) -> Any | None:
     """MLflow's entry of the version with an alias; None if no version has it."""
+    return _if_there(lambda: client.get_model_version_by_alias(model, alias))
+
+
+def _if_there(look: Callable[[], Any]) -> Any | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        return client.get_model_version_by_alias(model, alias)
+        return look()
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None

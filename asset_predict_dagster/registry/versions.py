@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from asset_predict_dagster.dataset.splits import HOLDOUT
+from asset_predict_dagster.errors import RegistryError
 
 JUDGED, RUN = "judged", "run_id"
 """Tags of a version: whether figures of its last training are recorded, and that training's run."""
@@ -46,3 +47,12 @@ def version_of(entry: Any) -> ModelVersion:
         scope=entry.tags.get("scoped", ""),
         is_judged=bool(entry.tags.get(JUDGED)),
     )
+
+
+def refuse_scoped(version: ModelVersion) -> None:
+    """Raise `RegistryError` about a version that learned another task than a champion's."""
+    if version.scope:
+        raise RegistryError(
+            f"version {version.version} of {version.model} is scoped ({version.scope}) and never"
+            " serves; ask for it by its number, or train with the default definition"
+        )
