@@ -23,8 +23,9 @@ from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sources import B3
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.predictions.daily import strongest
+from asset_predict_dagster.predictions.ledger import newest
 from asset_predict_dagster.settings import Settings, load_settings
-from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, INGESTED_FILES, PREDICTIONS
+from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, INGESTED_FILES, PREDICTIONS, REFUSED
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -85,8 +86,8 @@ def summary(
 def _print_predictions(
     console: Console, settings: Settings, origin: str, predictions: pd.DataFrame, n: int
 ) -> None:
-    session = predictions["session"].max()
-    today = predictions[predictions["session"] == session]
+    today = newest(predictions)
+    session = today["session"].max()
     rows = strongest(today, n)
     is_simulated = settings.source == "simulated" or "simulated" in origin
     market = "SIMULATED prices" if is_simulated else origin
@@ -109,7 +110,10 @@ def _print_predictions(
     console.print(table)
     if len(rows):
         console.print(f"for {rows['target_session'].iloc[0]:%Y-%m-%d}, B3's next session")
-    refused = today[(today["reason"] != "") & (today["horizon"] == 1)].drop_duplicates("ticker")
+    n_late = today["sessions_late"].max()
+    if n_late > 0:
+        console.print(f"late_data: sessions closed since without a file: {n_late}")
+    refused = today[today["reason"].isin(REFUSED)].drop_duplicates("ticker")
     if len(refused):
         reasons = refused["reason"].value_counts()
         console.print(

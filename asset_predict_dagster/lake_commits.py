@@ -1,6 +1,6 @@
 """How rows get into a Delta table: one commit each, with our notes, and what may go wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import date
 
@@ -58,9 +58,11 @@ def insert(
     """Add the rows of `fresh` whose key the table does not hold; raises as `commit` does.
 
     `days` are the first and the last session of `fresh`, where a session is part of the key: what
-    is stored of other sessions is then not read.
+    is stored of other sessions is then not read. Columns that the table was made before join it in
+    the same commit.
     """
-    match = " AND ".join(f"stored.{name} = fresh.{name}" for name in table.key)
+    names = {field.name for field in stored.schema().fields}
+    match = " AND ".join(f"{_stored(name, names, table)} = fresh.{name}" for name in table.key)
     if days:
         first, last = (f"CAST('{day}' AS DATE)" for day in days)
         match = f"stored.session >= {first} AND stored.session <= {last} AND {match}"
@@ -71,12 +73,22 @@ def insert(
                 match,
                 source_alias="fresh",
                 target_alias="stored",
+                # Where no column joins, the schema stays out of the commit, and of others' way.
+                merge_schema=not names.issuperset(table.column_names),
                 commit_properties=notes.as_properties(),
                 post_commithook_properties=KEEP_LOG,
             )
             .when_not_matched_insert_all()
             .execute()
         )
+
+
+def _stored(name: str, names: Collection[str], table: Table) -> str:
+    """In Delta's SQL: what a stored row says of a column, rows of an earlier program included."""
+    if name not in table.defaults:
+        return f"stored.{name}"
+    default = str(table.defaults[name])
+    return f"coalesce(stored.{name}, {default})" if name in names else default
 
 
 @contextmanager

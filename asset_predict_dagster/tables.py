@@ -39,6 +39,8 @@ class Column:
     comes_from: tuple[str, ...] = ()
     """Upstream columns as `table.column`, where the lineage is one of plain columns."""
     point_in_time: bool = True
+    default: int | None = None
+    """What it says in rows of an earlier program, which did not have it; None: nothing does."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Table:
     @property
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @property
+    def defaults(self) -> dict[str, int]:
+        """Column → its default, of those that have one."""
+        return {c.name: c.default for c in self.columns if c.default is not None}
 
     @property
     def point_in_time_columns(self) -> list[str]:
@@ -105,6 +112,17 @@ MODEL_VERSION = Column(
 MEASURED_VERSION = replace(
     MODEL_VERSION,
     meaning=MODEL_VERSION.meaning + "; `walk-forward` for a model trained anew for each window",
+)
+
+SESSIONS_LATE = Column(
+    "sessions_late",
+    SMALL,
+    "sessions that had closed after `session` without a file when it was said: it was asked about"
+    " the last of them",
+    "sessions",
+    minimum=0,
+    maximum=5,
+    default=0,
 )
 
 RAW_QUOTES = Table(
@@ -732,30 +750,45 @@ PROMOTIONS = Table(
     ),
 )
 
-REFUSALS = ("", "stale_quote", "illiquid")
+REFUSED = ("stale_quote", "illiquid", "model_expired")
+"""Reasons of a row without action and numbers: `predictions/refusals.py`."""
+
+MARKED = ("late_data", "out_of_distribution")
+"""Reasons to doubt a row that keeps them."""
+
+REFUSALS = ("", *REFUSED, *MARKED)
 
 PREDICTIONS = Table(
     "predictions",
-    "what one model said at the close of one session of one ticker at one of thirty horizons",
-    ("model", "ticker", "session", "horizon"),
+    "what one model said at the close of one session of one ticker at one of thirty horizons; where"
+    " the next session's file did not come, what it said again a session later",
+    ("model", "ticker", "session", "horizon", "sessions_late"),
     (
         SESSION,
         Column("target_session", DAY, "session of B3's calendar that it is about"),
         TICKER,
         MODEL,
         MODEL_VERSION,
-        Column("horizon", SMALL, "sessions ahead", "sessions", minimum=1, maximum=30),
+        Column(
+            "horizon",
+            SMALL,
+            "sessions ahead of `session`; more than sessions_late",
+            "sessions",
+            minimum=1,
+            maximum=30,
+        ),
+        SESSIONS_LATE,
         Column(
             "action",
             TEXT,
-            "likeliest action of the next session; missing if refused",
+            "likeliest action of the session after `session`; missing if refused",
             required=False,
             values=ACTION_NAMES,
         ),
         *(
             _share(
                 f"probability_{action}",
-                "calibrated probability of the action at the next session; missing if refused",
+                "calibrated probability of that action; missing if refused",
                 required=False,
             )
             for action in ACTION_NAMES
@@ -777,7 +810,13 @@ PREDICTIONS = Table(
         ),
         _price("price_high", "upper end of the 90 % interval", required=False),
         Column("status", TEXT, "has the model shown skill", values=("proven", "unproven")),
-        Column("reason", TEXT, "why the row was refused; empty if not", values=REFUSALS),
+        Column(
+            "reason",
+            TEXT,
+            "why the row was refused (stale_quote, illiquid, model_expired) or is to be doubted"
+            " (late_data, out_of_distribution); empty if neither",
+            values=REFUSALS,
+        ),
         Column("created_at", INSTANT, "when it was first written; it is never rewritten"),
     ),
     volatile=("model_version", "created_at"),
@@ -787,7 +826,7 @@ PREDICTIONS = Table(
 OUTCOMES = Table(
     "outcomes",
     "one prediction met by the close of its target session, exactly once",
-    ("model", "ticker", "session", "horizon"),
+    ("model", "ticker", "session", "horizon", "sessions_late"),
     (
         SESSION,
         Column("target_session", DAY, "session that the prediction was about"),
@@ -795,6 +834,7 @@ OUTCOMES = Table(
         MODEL,
         MODEL_VERSION,
         Column("horizon", SMALL, "sessions ahead", "sessions", minimum=1, maximum=30),
+        SESSIONS_LATE,
         Column("expected_return", NUMBER, "what was said", "fraction"),
         Column(
             "realised_return", NUMBER, "adjusted return that came true", "fraction", minimum=-1.0
@@ -816,7 +856,8 @@ OUTCOMES = Table(
         Column(
             "is_halted",
             FLAG,
-            "the ticker did not trade in the target session: its last price stands",
+            "the ticker did not trade in the target session, or no file of it came: its last price"
+            " stands",
         ),
     ),
     volatile=("model_version",),

@@ -34,7 +34,7 @@ def outcomes(lake: LakeTables, predictions: pd.DataFrame, quotes: pd.DataFrame) 
     tables = lake.open()
     if tables.exists(OUTCOMES):
         met = tables.read(OUTCOMES, columns=["session"])["session"]
-        predictions = not_met_yet(predictions, quotes["session"].max(), met)
+        predictions = not_met_yet(predictions, quotes["session"], met)
     return meet_outcomes(predictions, quotes)
 
 

@@ -16,17 +16,19 @@ from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.market.sessions import session_after
 from asset_predict_dagster.models.bundle import Bundle, Forecasts
 from asset_predict_dagster.predictions.served_samples import RECENT_SESSIONS, served_samples
-from asset_predict_dagster.tables import PATH_HORIZONS, PREDICTIONS
+from asset_predict_dagster.tables import PATH_HORIZONS, PREDICTIONS, REFUSED
 
 
 @dataclass(frozen=True)
 class Serving:
-    """The champion of one model: its registered version, its bundle, whether it is proven."""
+    """The champion of one model: its registered version, its bundle, whether it is proven, and when
+    it was last trained (aware)."""
 
     model: str
     version: str
     status: str
     bundle: Bundle
+    trained_at: datetime
 
 
 def predict_last_session(
@@ -35,10 +37,12 @@ def predict_last_session(
     universe: pd.DataFrame,
     features: pd.DataFrame,
     created_at: datetime,
+    sessions_late: int = 0,
 ) -> pd.DataFrame:
     """Rows of `tables.PREDICTIONS`: every champion × forecastable ticker × horizon.
 
-    The session is the last one in `quotes`; target sessions follow B3's calendar.
+    The session is the last one in `quotes`; target sessions follow B3's calendar. Each ticker is
+    called what it traded as in the session, whatever its code has become since.
 
     Parameters
     ----------
@@ -46,6 +50,9 @@ def predict_last_session(
         Rows of the tables of those names, with the same keys in the same order.
     created_at
         The clock, aware.
+    sessions_late
+        Sessions that have closed since, without quotes: what is about those is left out, and the
+        rest is marked `late_data`.
 
     Raises
     ------
@@ -72,8 +79,24 @@ def predict_last_session(
         _said(paths, champion, champion.bundle.forecast(samples, rows, len(PATH_HORIZONS)), order)
         for champion in champions
     ]
-    table = pd.concat(parts, ignore_index=True).assign(created_at=created_at)
-    return table[PREDICTIONS.column_names]
+    table = pd.concat(parts, ignore_index=True).assign(
+        created_at=created_at, sessions_late=sessions_late
+    )
+    if sessions_late:
+        is_refused = table["reason"].isin(REFUSED)
+        table = table.assign(reason=table["reason"].where(is_refused, "late_data"))
+        table = table[table["horizon"] > sessions_late].reset_index(drop=True)
+    return _as_traded(table, quotes[quotes["session"] == session])[PREDICTIONS.column_names]
+
+
+def _as_traded(table: pd.DataFrame, today: pd.DataFrame) -> pd.DataFrame:
+    """The same under the codes of the day, which the outcomes know them by."""
+    codes = today.set_index("ticker")["traded_as"]
+    traded_as = table["ticker"].map(codes)
+    # Of a paper that did not trade, and has since taken a code that another one traded under,
+    # nothing is said: it would be taken for the other's.
+    is_named = traded_as.notna() | ~table["ticker"].isin(codes)
+    return table.assign(ticker=traded_as.fillna(table["ticker"]))[is_named]
 
 
 def _paths(latest: pd.DataFrame, session: np.datetime64) -> pd.DataFrame:
@@ -129,9 +152,11 @@ def strongest(predictions: pd.DataFrame, n: int = 10) -> pd.DataFrame:
     """The n next-session forecasts that differ most from 'nothing happens', by expected return.
 
     Columns: ticker, model, action, expected_return, last_close, predicted_price, price_low,
-    price_high, target_session. Refused rows are left out.
+    price_high, target_session. Refused rows are left out. The next session is that after the one
+    asked about, also where the forecast is late.
     """
-    rows = predictions[(predictions["horizon"] == ACTION_HORIZON) & (predictions["reason"] == "")]
+    is_next = predictions["horizon"] - predictions["sessions_late"] == ACTION_HORIZON
+    rows = predictions[is_next & ~predictions["reason"].isin(REFUSED)]
     order = rows["expected_return"].abs().sort_values(ascending=False, kind="stable").index[:n]
     columns = ["ticker", "model", "action", "expected_return", "last_close", "predicted_price"]
     return rows.loc[order, [*columns, "price_low", "price_high", "target_session"]]

@@ -19,7 +19,7 @@ from asset_predict_dagster_tests.pipeline.conftest import Workplace, new_workpla
 from asset_predict_dagster_tests.registry.desk import LAST_SESSION, MONDAY, Desk
 from asset_predict_dagster_tests.registry.trainings import promote, trained_model
 
-FRESH = ("quotes", "quotes_are_fresh")
+POSSIBLE = ("quotes", "prices_are_possible")
 
 
 @pytest.fixture(scope="module")
@@ -152,15 +152,17 @@ def tell(instance: dg.DagsterInstance, check: tuple[str, str], *, passed: bool, 
 def test_the_latest_result_of_a_check_counts_and_a_warning_does_not(place: Workplace):
     instance = place.instance
     assert failed_checks(instance, JUDGED_BY) == []
-    tell(instance, FRESH, passed=False)
+    tell(instance, POSSIBLE, passed=False)
     tell(instance, ("quotes", "jumps_are_explained"), passed=False, warn=True)
     tell(instance, ("model_health", "keeps_the_dictionary"), passed=False)
-    assert failed_checks(instance, JUDGED_BY) == ["quotes: quotes_are_fresh"]
+    # Files that ended years ago can be learned from.
+    tell(instance, ("quotes", "quotes_are_fresh"), passed=False)
+    assert failed_checks(instance, JUDGED_BY) == ["quotes: prices_are_possible"]
     # A check that is planned has said nothing yet.
     daily = build_definitions(place.settings).resolve_job_def("daily_prediction")
     instance.create_run_for_job(daily, asset_selection=None)
-    assert failed_checks(instance, JUDGED_BY) == ["quotes: quotes_are_fresh"]
-    tell(instance, FRESH, passed=True)
+    assert failed_checks(instance, JUDGED_BY) == ["quotes: prices_are_possible"]
+    tell(instance, POSSIBLE, passed=True)
     assert failed_checks(instance, JUDGED_BY) == []
 
 
@@ -175,13 +177,13 @@ def test_a_failed_check_keeps_a_challenger_out_until_it_passes(place: Workplace)
     skill = {("lstm", "2"): 0.0, ("lstm", "3"): 0.3, ("random_forest", "1"): 0.0}
     place.lake.replace_parts(FORECASTS_OUT_OF_SAMPLE, made_forecasts(skill))
     assert place.materialise("evaluation").success
-    tell(place.instance, FRESH, passed=False)
+    tell(place.instance, POSSIBLE, passed=False)
     assert place.materialise("champions").success
     assert lstm_in(place)["model_version"] == "2"
     assert lstm_in(place)["reason"] == (
-        "version 3 is kept out by failed checks: quotes: quotes_are_fresh"
+        "version 3 is kept out by failed checks: quotes: prices_are_possible"
     )
-    tell(place.instance, FRESH, passed=True)
+    tell(place.instance, POSSIBLE, passed=True)
     assert place.materialise("champions", "promotions").success
     assert (lstm_in(place)["model_version"], lstm_in(place)["decision"]) == ("3", "promoted")
     log = place.lake.read(PROMOTIONS)

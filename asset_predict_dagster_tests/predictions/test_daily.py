@@ -29,6 +29,7 @@ from asset_predict_dagster_tests.predictions.hand_made_bundle import forest_bund
 BEFORE_CARNIVAL, YEAR_END = date(2020, 2, 21), date(2019, 12, 30)
 AFTERWARDS = date(2020, 6, 30)
 NOW = datetime(2020, 2, 24, 6, tzinfo=UTC)
+TRAINED = datetime(2020, 2, 20, 6, tzinfo=UTC)
 PROBABILITIES = [f"probability_{action}" for action in ACTIONS]
 NUMBERS = [*PROBABILITIES, "expected_return", "predicted_price", "price_low", "price_high"]
 LOOKBACK = 70
@@ -39,8 +40,8 @@ LOOKBACK = 70
 def champions():
     market = market_as_of(AFTERWARDS)
     return [
-        Serving("random_forest", "3", "proven", forest_bundle(market)),
-        Serving("memory", "7", "unproven", memory_bundle(LOOKBACK)),
+        Serving("random_forest", "3", "proven", forest_bundle(market), TRAINED),
+        Serving("memory", "7", "unproven", memory_bundle(LOOKBACK), TRAINED),
     ]
 
 
