@@ -23,7 +23,14 @@ from asset_predict_dagster.market.sources import B3
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.predictions.daily import strongest
 from asset_predict_dagster.settings import Settings, load_settings
-from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, INGESTED_FILES, PREDICTIONS
+from asset_predict_dagster.tables import (
+    CHAMPIONS,
+    EVALUATION,
+    INGESTED_FILES,
+    MARKED,
+    PREDICTIONS,
+    REFUSED,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -107,12 +114,12 @@ def _print_predictions(
     console.print(table)
     if len(rows):
         console.print(f"for {rows['target_session'].iloc[0]:%Y-%m-%d}, B3's next session")
-    refused = today[(today["reason"] != "") & (today["horizon"] == 1)].drop_duplicates("ticker")
-    if len(refused):
-        reasons = refused["reason"].value_counts()
-        console.print(
-            "refused: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        )
+    for said, among in (("refused", REFUSED), ("to be doubted", MARKED)):
+        odd = today[today["reason"].isin(among) & (today["horizon"] == 1)]
+        reasons = odd.drop_duplicates("ticker")["reason"].value_counts()
+        if len(reasons):
+            counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+            console.print(f"{said}: {counts}")
 
 
 def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.DataFrame) -> None:

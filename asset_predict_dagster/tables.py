@@ -697,7 +697,13 @@ CHAMPIONS = Table(
     volatile=("model_version", "candidate_version", "trained_at"),
 )
 
-REFUSALS = ("", "stale_quote", "illiquid")
+REFUSED = ("stale_quote", "illiquid", "model_expired")
+"""Reasons of a row without action and numbers: `predictions/refusals.py`."""
+
+MARKED = ("late_data", "out_of_distribution")
+"""Reasons to doubt a row that keeps them."""
+
+REFUSALS = ("", *REFUSED, *MARKED)
 
 PREDICTIONS = Table(
     "predictions",
@@ -742,7 +748,13 @@ PREDICTIONS = Table(
         ),
         _price("price_high", "upper end of the 90 % interval", required=False),
         Column("status", TEXT, "has the model shown skill", values=("proven", "unproven")),
-        Column("reason", TEXT, "why the row was refused; empty if not", values=REFUSALS),
+        Column(
+            "reason",
+            TEXT,
+            "why the row was refused (stale_quote, illiquid, model_expired) or is to be doubted"
+            " (late_data, out_of_distribution); empty if neither",
+            values=REFUSALS,
+        ),
         Column("created_at", INSTANT, "when it was first written; it is never rewritten"),
     ),
     volatile=("model_version", "created_at"),
@@ -786,6 +798,68 @@ OUTCOMES = Table(
     ),
     volatile=("model_version",),
     append_only=True,
+)
+
+LIVE_METRICS = Table(
+    "live_metrics",
+    "one model in one month: how its forecasts of the next session came out",
+    ("model", "month"),
+    (
+        MODEL,
+        Column("month", TEXT, "of the sessions forecast, as 2024-02"),
+        Column("n_sessions", WHOLE, "sessions forecast in time", "sessions", minimum=0),
+        Column(
+            "n_predictions",
+            WHOLE,
+            "forecasts made before their session opened; the figures are of these",
+            "rows",
+            minimum=0,
+        ),
+        Column("n_met", WHOLE, "of them, those whose outcome is known", "rows", minimum=0),
+        Column("n_refused", WHOLE, "forecasts refused", "rows", minimum=0),
+        Column(
+            "n_late",
+            WHOLE,
+            "forecasts from an older session, because the file of the last one had not come",
+            "rows",
+            minimum=0,
+        ),
+        Column(
+            "n_caught_up",
+            WHOLE,
+            "other forecasts made after their session had opened, which are no live ones",
+            "rows",
+            minimum=0,
+        ),
+        _share(
+            "share_in_time",
+            "n_predictions / (n_predictions + n_late + n_caught_up); missing if all were refused",
+            required=False,
+        ),
+        Column(
+            "rank_ic",
+            NUMBER,
+            "mean over sessions of Spearman's correlation between expected and realised return",
+            required=False,
+            minimum=-1.0,
+            maximum=1.0,
+        ),
+        Column("rank_ic_low", NUMBER, "lower end of its 95 % interval", required=False),
+        Column("rank_ic_high", NUMBER, "upper end of its 95 % interval", required=False),
+        _share(
+            "hit_rate",
+            "share of expected moves with the sign of the realised one, where neither is 0",
+            required=False,
+        ),
+        _share(
+            "naive_hit_rate",
+            "what saying the commoner sign of the month throughout would score on the same rows",
+            required=False,
+        ),
+        Column("mae", NUMBER, "mean of |realised - expected|", "fraction", required=False),
+        Column("naive_mae", NUMBER, "the same of 'no change'", "fraction", required=False),
+        _share("coverage", "outcomes within their 90 % interval: .90 is right", required=False),
+    ),
 )
 
 DRIFT = Table(
@@ -891,6 +965,7 @@ TABLES: dict[str, Table] = {
         CHAMPIONS,
         PREDICTIONS,
         OUTCOMES,
+        LIVE_METRICS,
         DRIFT,
         MODEL_HEALTH,
     )

@@ -21,10 +21,12 @@ def predictions(
 ) -> pd.DataFrame:
     """What one model said at the close of one session of one ticker at one horizon."""
     serving = [
-        Serving(row.model, row.model_version, row.status, models.load(row.bundle))
+        Serving(row.model, row.model_version, row.status, models.load(row.bundle), row.trained_at)
         for row in champions.itertuples()
     ]
-    table = predict_last_session(serving, quotes, universe, features, clock.now())
+    table = predict_last_session(
+        serving, quotes, universe, features, clock.now(), expires_after=models.expires_after
+    )
     context.add_output_metadata(
         {"strongest": dg.MetadataValue.md(strongest(table).to_markdown(index=False))}
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from asset_predict_dagster.predictions.refusals import is_refused
 from asset_predict_dagster.tables import OUTCOMES
 
 
@@ -22,7 +23,7 @@ def not_met_yet(
     met
         The column `session` of `tables.OUTCOMES`, as it stands.
     """
-    is_due = (predictions["reason"] == "") & (predictions["target_session"] <= last_session)
+    is_due = ~is_refused(predictions["reason"]) & (predictions["target_session"] <= last_session)
     due = predictions[is_due]
     n_due, n_met = due["session"].value_counts(), met.value_counts()
     n_open = n_due.sub(n_met.reindex(n_due.index, fill_value=0))
@@ -45,7 +46,8 @@ def meet_outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFra
         Rows of `tables.PREDICTIONS` and `tables.QUOTES`.
     """
     due = predictions[
-        (predictions["reason"] == "") & (predictions["target_session"] <= quotes["session"].max())
+        ~is_refused(predictions["reason"])
+        & (predictions["target_session"] <= quotes["session"].max())
     ]
     said_of = quotes[["traded_as", "session", "ticker", "adjusted_close"]].set_axis(
         ["ticker", "session", "paper", "start"], axis="columns"
