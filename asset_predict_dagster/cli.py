@@ -25,7 +25,14 @@ from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.predictions.daily import strongest
 from asset_predict_dagster.predictions.ledger import newest
 from asset_predict_dagster.settings import Settings, load_settings
-from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, INGESTED_FILES, PREDICTIONS, REFUSED
+from asset_predict_dagster.tables import (
+    CHAMPIONS,
+    EVALUATION,
+    INGESTED_FILES,
+    MARKED,
+    PREDICTIONS,
+    REFUSED,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -113,12 +120,12 @@ def _print_predictions(
     n_late = today["sessions_late"].max()
     if n_late > 0:
         console.print(f"late_data: sessions closed since without a file: {n_late}")
-    refused = today[today["reason"].isin(REFUSED)].drop_duplicates("ticker")
-    if len(refused):
-        reasons = refused["reason"].value_counts()
-        console.print(
-            "refused: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        )
+    for said, among in (("refused", REFUSED), ("to be doubted", MARKED)):
+        odd = today[today["reason"].isin(among)]
+        reasons = odd.drop_duplicates("ticker")["reason"].value_counts()
+        if len(reasons):
+            counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+            console.print(f"{said}: {counts}")
 
 
 def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.DataFrame) -> None:

@@ -114,6 +114,7 @@ def build_definitions(
                 checkpoints=str(settings.data / "checkpoints"),
                 seed=settings.seed,
                 stale_after_days=settings.model_stale_after_days,
+                expires_after_days=settings.model_expires_after_days,
             ),
             "reports": Reports(
                 folder=str(settings.data / "reports"),

@@ -109,6 +109,11 @@ class Settings(BaseSettings):
     model_stale_after_days: int = Field(default=15, ge=1, alias="MODEL_STALE_AFTER_DAYS")
     """Days after its training from which a model counts as stale."""
 
+    model_expires_after_days: int = Field(
+        default=60, ge=1, alias="ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS"
+    )
+    """Days after its training beyond which a model says nothing; not before it is stale."""
+
     keep_versions: int = Field(default=10, ge=1, alias="ASSET_PREDICT_KEEP_VERSIONS")
     """Versions of each table that a clean-up keeps, beside those that models refer to."""
 
@@ -146,6 +151,16 @@ class Settings(BaseSettings):
             )
         if self.duckdb.startswith("md:") and self.motherduck_token is None:
             raise ValueError(f"ASSET_PREDICT_DUCKDB={self.duckdb} needs MOTHERDUCK_TOKEN")
+        return self
+
+    @model_validator(mode="after")
+    def _stale_comes_before_expired(self) -> "Settings":
+        if self.model_expires_after_days < self.model_stale_after_days:
+            raise ValueError(
+                "ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS should be at least MODEL_STALE_AFTER_DAYS,"
+                f" {self.model_stale_after_days}, and is {self.model_expires_after_days}: a model"
+                " would fall silent before it is trained again; raise the one or lower the other"
+            )
         return self
 
     @field_validator("tickers", "asset_classes", mode="before")

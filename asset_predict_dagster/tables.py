@@ -864,6 +864,68 @@ OUTCOMES = Table(
     append_only=True,
 )
 
+LIVE_METRICS = Table(
+    "live_metrics",
+    "one model in one month: how its forecasts of the next session came out",
+    ("model", "month"),
+    (
+        MODEL,
+        Column("month", TEXT, "of the sessions forecast, as 2024-02"),
+        Column("n_sessions", WHOLE, "sessions forecast in time", "sessions", minimum=0),
+        Column(
+            "n_predictions",
+            WHOLE,
+            "forecasts made before their session opened; the figures are of these",
+            "rows",
+            minimum=0,
+        ),
+        Column("n_met", WHOLE, "of them, those whose outcome is known", "rows", minimum=0),
+        Column("n_refused", WHOLE, "forecasts refused", "rows", minimum=0),
+        Column(
+            "n_late",
+            WHOLE,
+            "forecasts from an older session, because the file of the last one had not come",
+            "rows",
+            minimum=0,
+        ),
+        Column(
+            "n_caught_up",
+            WHOLE,
+            "other forecasts made after their session had opened, which are no live ones",
+            "rows",
+            minimum=0,
+        ),
+        _share(
+            "share_in_time",
+            "n_predictions / (n_predictions + n_late + n_caught_up); missing if all were refused",
+            required=False,
+        ),
+        Column(
+            "rank_ic",
+            NUMBER,
+            "mean over sessions of Spearman's correlation between expected and realised return",
+            required=False,
+            minimum=-1.0,
+            maximum=1.0,
+        ),
+        Column("rank_ic_low", NUMBER, "lower end of its 95 % interval", required=False),
+        Column("rank_ic_high", NUMBER, "upper end of its 95 % interval", required=False),
+        _share(
+            "hit_rate",
+            "share of expected moves with the sign of the realised one, where neither is 0",
+            required=False,
+        ),
+        _share(
+            "naive_hit_rate",
+            "what saying the commoner sign of the month throughout would score on the same rows",
+            required=False,
+        ),
+        Column("mae", NUMBER, "mean of |realised - expected|", "fraction", required=False),
+        Column("naive_mae", NUMBER, "the same of 'no change'", "fraction", required=False),
+        _share("coverage", "outcomes within their 90 % interval: .90 is right", required=False),
+    ),
+)
+
 DRIFT = Table(
     "drift",
     "one column of what a model reads or says, the last sessions beside what it was made from",
@@ -968,6 +1030,7 @@ TABLES: dict[str, Table] = {
         PROMOTIONS,
         PREDICTIONS,
         OUTCOMES,
+        LIVE_METRICS,
         DRIFT,
         MODEL_HEALTH,
     )

@@ -168,6 +168,18 @@ def test_the_strongest_predictions_come_first(typed, write_lake):
     assert shown[0][2:] == ["hold", "26.36", "27.02", "25.70", "-", "28.34", "+2.500%"]
     assert "for 2024-02-14, B3's next session" in out
     assert "refused: 1 stale_quote, 1 illiquid" in out
+    assert "to be doubted" not in out
+
+
+def test_what_is_to_be_doubted_is_counted_apart_from_what_was_refused(typed, write_lake):
+    said = predictions()
+    said["reason"] = said["reason"].mask(said["ticker"].isin(["TICK3", "TICK4"]), "late_data")
+    is_odd = (said["ticker"] == "TICK9") & (said["model"] == "lstm")
+    said["reason"] = said["reason"].mask(is_odd, "out_of_distribution")
+    write_lake(said)
+    _, out, _ = typed("summary")
+    assert "refused: 1 stale_quote, 1 illiquid" in out
+    assert "to be doubted: 2 late_data, 1 out_of_distribution" in out
 
 
 def test_only_the_last_session_is_shown(typed, write_lake):

@@ -74,20 +74,6 @@ def session_after(session: date, steps: int = 1) -> date:
     return sessions[position].astype(date)
 
 
-def last_closed_session(now: datetime) -> date:
-    """The latest session whose trading had ended at `now` (an aware datetime).
-
-    B3's pre-market, continuous trading and closing call are over at the calendar's closing
-    time; on Ash Wednesday the session opens late but closes as usual.
-    """
-    calendar = _calendar()
-    today = now.astimezone(calendar.tz).date()
-    closed = all_sessions()[: np.searchsorted(all_sessions(), np.datetime64(today), side="right")]
-    if closed[-1] == np.datetime64(today) and now < calendar.session_close(str(today)):
-        closed = closed[:-1]
-    return closed[-1].astype(date)
-
-
 def opens_at(session: date) -> datetime:
     """When B3 opens in `session`, aware: what is said earlier can be acted upon in all of it.
 
@@ -104,6 +90,20 @@ def opens_at(session: date) -> datetime:
             f"B3 does not open on {session}, which is no session of its calendar; name one that is"
         )
     return _calendar().session_open(str(session)).to_pydatetime()
+
+
+def last_closed_session(now: datetime) -> date:
+    """The latest session whose trading had ended at `now` (an aware datetime).
+
+    B3's pre-market, continuous trading and closing call are over at the calendar's closing
+    time; on Ash Wednesday the session opens late but closes as usual.
+    """
+    calendar = _calendar()
+    today = now.astimezone(calendar.tz).date()
+    closed = all_sessions()[: np.searchsorted(all_sessions(), np.datetime64(today), side="right")]
+    if closed[-1] == np.datetime64(today) and now < calendar.session_close(str(today)):
+        closed = closed[:-1]
+    return closed[-1].astype(date)
 
 
 def not_sessions(days: pd.Series) -> pd.DataFrame:

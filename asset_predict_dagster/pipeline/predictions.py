@@ -44,7 +44,9 @@ def predictions(
         ]
 
     wanted = due(said, quotes["session"].drop_duplicates().dt.date, clock.last_session(), now)
-    table = predict_due(wanted, said, serving_at, quotes, universe, features, now)
+    table = predict_due(
+        wanted, said, serving_at, quotes, universe, features, now, models.expires_after
+    )
     context.add_output_metadata(
         {
             **in_words(wanted, table),

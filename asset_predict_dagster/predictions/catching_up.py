@@ -5,7 +5,7 @@ it, by a version that had not learned from later ones. `created_at` alone tells 
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -28,6 +28,7 @@ def predict_due(
     universe: pd.DataFrame,
     features: pd.DataFrame,
     created_at: datetime,
+    expires_after: timedelta | None = None,
 ) -> pd.DataFrame:
     """Rows of `tables.PREDICTIONS`: every answer that is due and that may be given.
 
@@ -68,7 +69,11 @@ def predict_due(
         rows = (days >= np.datetime64(first)) & (days <= np.datetime64(known))
         tables = (table[rows].reset_index(drop=True) for table in (quotes, universe, features))
         late = sessions_late(quoted, session)
-        parts.append(predict_last_session(serving, *tables, created_at, sessions_late=late))
+        parts.append(
+            predict_last_session(
+                serving, *tables, created_at, sessions_late=late, expires_after=expires_after
+            )
+        )
     if parts:
         return pd.concat(parts, ignore_index=True)
     if wanted.asked:

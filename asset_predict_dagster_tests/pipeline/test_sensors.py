@@ -43,6 +43,7 @@ class Watch:
                     checkpoints="",
                     seed=0,
                     stale_after_days=15,
+                    expires_after_days=60,
                 ),
             },
         ) as context:
