@@ -20,11 +20,13 @@ complete_pipeline = dg.define_asset_job(
     description="Everything: market files to predictions, both models trained and judged.",
 )
 
+BEFORE_PREDICTIONS = dg.AssetSelection.groups("raw", "quotes", "features")
+"""What of `daily_prediction` can be made of a market file as soon as it comes."""
+
 daily_prediction = dg.define_asset_job(
     "daily_prediction",
-    selection=dg.AssetSelection.groups(
-        "raw", "quotes", "features", "predictions", "monitoring", "warehouse"
-    ),
+    selection=BEFORE_PREDICTIONS
+    | dg.AssetSelection.groups("predictions", "monitoring", "warehouse"),
     config=_CONFIG,
     description="New market files to the predictions of the serving champions, and how the"
     " earlier ones came out. Trains nothing.",
