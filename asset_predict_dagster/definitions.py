@@ -19,8 +19,9 @@ from asset_predict_dagster.pipeline import (
     warehouse,
 )
 from asset_predict_dagster.pipeline.checks import CHECKS
+from asset_predict_dagster.pipeline.daily_sensors import catch_up_predictions, new_market_files
 from asset_predict_dagster.pipeline.io_managers import LakeIOManager
-from asset_predict_dagster.pipeline.jobs import JOBS
+from asset_predict_dagster.pipeline.jobs import BEFORE_PREDICTIONS, JOBS
 from asset_predict_dagster.pipeline.metadata import column_schema
 from asset_predict_dagster.pipeline.resources import (
     Clock,
@@ -84,7 +85,11 @@ def build_definitions(
         asset_checks=[*CHECKS, no_session_counts_twice],
         jobs=JOBS,
         schedules=[daily_prediction_schedule(settings.daily_task_hour)],
-        sensors=[retrain_stale_models],
+        sensors=[
+            retrain_stale_models,
+            new_market_files(settings.daily_task_hour, sorted(BEFORE_PREDICTIONS.resolve(assets))),
+            catch_up_predictions(settings.daily_task_hour),
+        ],
         # One process for all steps: a step of its own costs seconds of imports, and the whole
         # pipeline takes minutes.
         executor=dg.in_process_executor,

@@ -21,11 +21,13 @@ complete_pipeline = dg.define_asset_job(
     description="Everything: market files to predictions, both models trained and judged.",
 )
 
+BEFORE_PREDICTIONS = dg.AssetSelection.groups("raw", "quotes", "features")
+"""What of `daily_prediction` can be made of a market file as soon as it comes."""
+
 daily_prediction = dg.define_asset_job(
     "daily_prediction",
-    selection=dg.AssetSelection.groups(
-        "raw", "quotes", "features", "predictions", "monitoring", "warehouse"
-    )
+    selection=BEFORE_PREDICTIONS
+    | dg.AssetSelection.groups("predictions", "monitoring", "warehouse")
     # Who serves, as the registry has it by now.
     | dg.AssetSelection.assets("promotions"),
     config=_CONFIG,
