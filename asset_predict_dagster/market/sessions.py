@@ -106,15 +106,6 @@ def last_closed_session(now: datetime) -> date:
     return closed[-1].astype(date)
 
 
-def opens_at(session: date) -> datetime:
-    """When trading of `session` begins, aware; on Ash Wednesday three hours later than usual.
-
-    >>> opens_at(date(2024, 2, 9)).isoformat(), opens_at(date(2024, 2, 14)).isoformat()
-    ('2024-02-09T13:00:00+00:00', '2024-02-14T16:00:00+00:00')
-    """
-    return _calendar().session_open(str(session)).to_pydatetime()
-
-
 def not_sessions(days: pd.Series) -> pd.DataFrame:
     """The distinct days among `days` on which B3 does not trade; column `day`, sorted."""
     distinct = np.unique(days.dropna().to_numpy().astype("datetime64[D]"))
