@@ -18,7 +18,9 @@ from asset_predict_dagster.pipeline import (
     tuning,
     warehouse,
 )
+from asset_predict_dagster.pipeline.alerts import AlertChannel, alert_on_failure
 from asset_predict_dagster.pipeline.checks import CHECKS
+from asset_predict_dagster.pipeline.freshness import freshness_policies
 from asset_predict_dagster.pipeline.io_managers import LakeIOManager
 from asset_predict_dagster.pipeline.jobs import JOBS
 from asset_predict_dagster.pipeline.metadata import column_schema
@@ -66,6 +68,11 @@ def _with_dictionary(spec: dg.AssetSpec) -> dg.AssetSpec:
     return spec.merge_attributes(metadata={"dagster/column_schema": column_schema(table)})
 
 
+def _with_freshness(spec: dg.AssetSpec, policies: dict[str, dg.FreshnessPolicy]) -> dg.AssetSpec:
+    policy = policies.get(spec.key.to_user_string())
+    return spec if policy is None else spec.replace_attributes(freshness_policy=policy)
+
+
 def build_definitions(
     settings: Settings, progress: Progress | None = None, clock: Clock | None = None
 ) -> dg.Definitions:
@@ -79,12 +86,14 @@ def build_definitions(
         *dg.load_assets_from_modules(list(STAGES)),
         *walk_forward_assets(settings.as_of or clock.now().date()),
     ]
+    policies = freshness_policies(settings)
+    assets = dg.map_asset_specs(lambda spec: _with_freshness(spec, policies), assets)
     return dg.Definitions(
         assets=dg.map_asset_specs(_with_dictionary, assets),
         asset_checks=[*CHECKS, no_session_counts_twice],
         jobs=JOBS,
         schedules=[daily_prediction_schedule(settings.daily_task_hour)],
-        sensors=[retrain_stale_models],
+        sensors=[retrain_stale_models, alert_on_failure],
         # One process for all steps: a step of its own costs seconds of imports, and the whole
         # pipeline takes minutes.
         executor=dg.in_process_executor,
@@ -92,6 +101,7 @@ def build_definitions(
             "io_manager": LakeIOManager(root=settings.lake_root),
             "lake": LakeTables(root=settings.lake_root),
             "clock": clock,
+            "alerts": AlertChannel(settings.alert_webhook),
             "market": market_source(settings),
             "papers": Papers(
                 asset_classes=list(settings.asset_classes), renames=str(settings.renames or "")
@@ -114,6 +124,7 @@ def build_definitions(
                 checkpoints=str(settings.data / "checkpoints"),
                 seed=settings.seed,
                 stale_after_days=settings.model_stale_after_days,
+                retrains_a_week=settings.retrains_a_week,
             ),
             "reports": Reports(
                 folder=str(settings.data / "reports"),
