@@ -18,8 +18,10 @@ from asset_predict_dagster.pipeline import (
     tuning,
     warehouse,
 )
+from asset_predict_dagster.pipeline.alerts import AlertChannel, alert_on_failure
 from asset_predict_dagster.pipeline.checks import CHECKS
 from asset_predict_dagster.pipeline.daily_sensors import catch_up_predictions, new_market_files
+from asset_predict_dagster.pipeline.freshness import freshness_policies
 from asset_predict_dagster.pipeline.io_managers import LakeIOManager
 from asset_predict_dagster.pipeline.jobs import BEFORE_PREDICTIONS, JOBS
 from asset_predict_dagster.pipeline.metadata import column_schema
@@ -67,6 +69,11 @@ def _with_dictionary(spec: dg.AssetSpec) -> dg.AssetSpec:
     return spec.merge_attributes(metadata={"dagster/column_schema": column_schema(table)})
 
 
+def _with_freshness(spec: dg.AssetSpec, policies: dict[str, dg.FreshnessPolicy]) -> dg.AssetSpec:
+    policy = policies.get(spec.key.to_user_string())
+    return spec if policy is None else spec.replace_attributes(freshness_policy=policy)
+
+
 def build_definitions(
     settings: Settings, progress: Progress | None = None, clock: Clock | None = None
 ) -> dg.Definitions:
@@ -80,6 +87,8 @@ def build_definitions(
         *dg.load_assets_from_modules(list(STAGES)),
         *walk_forward_assets(settings.as_of or clock.now().date()),
     ]
+    policies = freshness_policies(settings)
+    assets = dg.map_asset_specs(lambda spec: _with_freshness(spec, policies), assets)
     return dg.Definitions(
         assets=dg.map_asset_specs(_with_dictionary, assets),
         asset_checks=[*CHECKS, no_session_counts_twice],
@@ -89,6 +98,7 @@ def build_definitions(
             retrain_stale_models,
             new_market_files(settings.daily_task_hour, sorted(BEFORE_PREDICTIONS.resolve(assets))),
             catch_up_predictions(settings.daily_task_hour),
+            alert_on_failure,
         ],
         # One process for all steps: a step of its own costs seconds of imports, and the whole
         # pipeline takes minutes.
@@ -97,6 +107,7 @@ def build_definitions(
             "io_manager": LakeIOManager(root=settings.lake_root),
             "lake": LakeTables(root=settings.lake_root),
             "clock": clock,
+            "alerts": AlertChannel(settings.alert_webhook),
             "market": market_source(settings),
             "papers": Papers(
                 asset_classes=list(settings.asset_classes), renames=str(settings.renames or "")
@@ -120,6 +131,7 @@ def build_definitions(
                 seed=settings.seed,
                 stale_after_days=settings.model_stale_after_days,
                 expires_after_days=settings.model_expires_after_days,
+                retrains_a_week=settings.retrains_a_week,
             ),
             "reports": Reports(
                 folder=str(settings.data / "reports"),

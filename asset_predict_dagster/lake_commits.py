@@ -6,10 +6,15 @@ from datetime import date
 
 import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import (
+    CommitFailedError,
+    DeltaError,
+    DeltaProtocolError,
+    SchemaMismatchError,
+)
 from deltalake.writer.properties import ColumnProperties
 
-from asset_predict_dagster.errors import TableError
+from asset_predict_dagster.errors import LakeDownError, TableError, WriteConflictError
 from asset_predict_dagster.lake_log import KEEP_LOG, TABLE_PROPERTIES, Notes
 from asset_predict_dagster.tables import Table
 
@@ -31,8 +36,10 @@ def commit(
     ------
     CommitFailedError
         If another writer was faster; what that means, the caller knows.
-    TableError
+    LakeDownError
         If the table cannot be written.
+    TableError
+        If the rows are not of its form.
     """
     with _writing(uri, table):
         write_deltalake(
@@ -97,7 +104,7 @@ def as_the_only_writer(table: Table) -> Iterator[None]:
     try:
         yield
     except CommitFailedError as error:
-        raise TableError(
+        raise WriteConflictError(
             f"table '{table.name}' was written by another run at the same moment; run again"
         ) from error
 
@@ -121,7 +128,9 @@ def _writing(uri: str, table: Table) -> Iterator[None]:
     except CommitFailedError:
         raise
     except (OSError, DeltaError) as error:
-        raise TableError(
+        # Both say that our rows or the table are not what they should be: no outage.
+        is_ours = isinstance(error, (DeltaProtocolError, SchemaMismatchError))
+        raise (TableError if is_ours else LakeDownError)(
             f"table '{table.name}' cannot be written to {uri.removesuffix(f'/{table.name}')}:"
             f" {' '.join(str(error).split())};"
             " check ASSET_PREDICT_LAKE and ASSET_PREDICT_DATA"

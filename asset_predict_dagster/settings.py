@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         default=60, ge=1, alias="ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS"
     )
     """Days after its training beyond which a model says nothing; not before it is stale."""
+    retrains_a_week: int = Field(default=3, ge=1, le=7, alias="ASSET_PREDICT_RETRAINS_A_WEEK")
+    """Trainings of one model that may be asked for, without a person, in any seven days."""
+
+    alert_webhook: SecretStr | None = Field(default=None, alias="ASSET_PREDICT_ALERT_WEBHOOK")
+    """Address that is told of every run that fails; it holds a token and is shown nowhere."""
 
     keep_versions: int = Field(default=10, ge=1, alias="ASSET_PREDICT_KEEP_VERSIONS")
     """Versions of each table that a clean-up keeps, beside those that models refer to."""
@@ -149,6 +154,12 @@ class Settings(BaseSettings):
                 "ASSET_PREDICT_B3_ARCHIVE should be an address https://host/folder, without a user"
                 " or a password"
             )
+        if self.alert_webhook is not None:
+            channel = urlsplit(self.alert_webhook.get_secret_value())
+            if channel.scheme not in ("http", "https") or not channel.hostname:
+                raise ValueError(
+                    "ASSET_PREDICT_ALERT_WEBHOOK should be an address https://host/path"
+                )
         if self.duckdb.startswith("md:") and self.motherduck_token is None:
             raise ValueError(f"ASSET_PREDICT_DUCKDB={self.duckdb} needs MOTHERDUCK_TOKEN")
         return self

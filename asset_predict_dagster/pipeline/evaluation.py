@@ -5,12 +5,14 @@ the figures of `holdout` are those of the challengers, and of the champions on t
 The test windows of a walk-forward stand in the same table and are `walk_forward.py`'s.
 """
 
+from collections.abc import Callable
+
 import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.dataset.path_returns import path_returns
 from asset_predict_dagster.dataset.splits import HOLDOUT
-from asset_predict_dagster.errors import AssetPredictError
+from asset_predict_dagster.errors import AssetPredictError, DatasetError
 from asset_predict_dagster.evaluation.evaluate import evaluate, figures, headline
 from asset_predict_dagster.evaluation.forecasts import accumulate, forecast_test_sessions, latest
 from asset_predict_dagster.evaluation.same_sessions import alike, reason_not_to_test
@@ -23,7 +25,7 @@ from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.resources import LakeTables, Models
 from asset_predict_dagster.registry.store import ModelVersion
-from asset_predict_dagster.tables import EVALUATION, FORECASTS_OUT_OF_SAMPLE
+from asset_predict_dagster.tables import EVALUATION, FOLDS, FORECASTS_OUT_OF_SAMPLE
 
 OWNERS = ["team:research"]
 
@@ -47,7 +49,7 @@ def forecasts_out_of_sample(
 ) -> pd.DataFrame:
     """One forecast of one model version for one ticker, session and horizon, and its outcome."""
     tables = (quotes, universe, features, labels, folds)
-    challengers = models.registry.challengers(MODEL_NAMES)
+    challengers = judged_today(models, folds, context.log.warning)
     scoped = _by_window(models.registry.unjudged(MODEL_NAMES))
     windows = [HOLDOUT, *scoped]
     known = lake.open().read_if_made(FORECASTS_OUT_OF_SAMPLE, where={"window": windows})
@@ -65,6 +67,35 @@ def forecasts_out_of_sample(
             continue
         table = accumulate(table, fresh)
     return table
+
+
+def judged_today(
+    models: Models, folds: pd.DataFrame, say: Callable[[str], None] = lambda sentence: None
+) -> list[ModelVersion]:
+    """The challenger of each model, where it knows nothing of the test of today's holdout.
+
+    A run may train one model alone. The other's challenger is then of an earlier run, and has
+    learned from what is the test now if the history has got older sessions since. It is left out,
+    and what was measured of it stands.
+
+    Raises
+    ------
+    RegistryError
+        If no model was ever trained.
+    DatasetError
+        If all of them are left out.
+    """
+    judged, reasons = [], []
+    for version in models.registry.challengers(MODEL_NAMES):
+        card = models.load(version.evaluation_bundle).card
+        if reason := reason_not_to_test(card, folds, HOLDOUT):
+            reasons.append(f"{version.model} {version.version} is not judged: {reason}")
+            say(reasons[-1])
+        else:
+            judged.append(version)
+    if reasons and not judged:
+        raise DatasetError(f"{'; '.join(reasons)}; run the job retrain")
+    return judged
 
 
 def _champions_beside(
@@ -135,7 +166,7 @@ def evaluation(context: dg.AssetExecutionContext, lake: LakeTables, models: Mode
 
     opened = lake.open()
     rows = opened.read(FORECASTS_OUT_OF_SAMPLE, where={"window": [HOLDOUT]})
-    challengers = models.registry.challengers(MODEL_NAMES)
+    challengers = judged_today(models, opened.read(FOLDS))
     judged = _judged(rows, challengers)
     fresh = evaluate(judged, models.seed)
     metadata = {

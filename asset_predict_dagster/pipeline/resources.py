@@ -117,7 +117,8 @@ def market_source(settings: Settings) -> Source:
 
 class Models(dg.ConfigurableResource):
     """The registry, the folders of bundles, presets (settings that were tuned) and checkpoints
-    (trainings under way), the seed of training, and when a model is stale and when expired."""
+    (trainings under way), the seed of training, when a model is stale and when expired, and how
+    often it is trained again without a person."""
 
     database: str
     bundles: str
@@ -126,6 +127,7 @@ class Models(dg.ConfigurableResource):
     seed: int
     stale_after_days: int
     expires_after_days: int
+    retrains_a_week: int = 3
 
     @property
     def registry(self) -> Registry:

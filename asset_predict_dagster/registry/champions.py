@@ -7,7 +7,7 @@ import pandas as pd
 
 from asset_predict_dagster.dataset.labels import learned_until
 from asset_predict_dagster.errors import NoChampionError
-from asset_predict_dagster.registry.decisions import LoggedDecision, rolled_back_from
+from asset_predict_dagster.registry.decisions import LoggedDecision, put_aside
 from asset_predict_dagster.registry.promotion import decide
 from asset_predict_dagster.registry.store import ModelVersion, Registry
 from asset_predict_dagster.tables import CHAMPIONS
@@ -72,7 +72,7 @@ def choose_champions(
                 seed,
                 challenger.scope,
                 failed_checks=failed_checks,
-                rolled_back=rolled_back_from(log),
+                put_aside=put_aside(log),
             )
             decision = LoggedDecision.of(
                 verdict.decision,

@@ -129,13 +129,23 @@ def predecessors(log: Sequence[Decided]) -> list[str]:
 
 def rolled_back_from(log: Sequence[Decided]) -> set[str]:
     """Versions that a person rolled back from, and nobody has asked for since."""
+    return _left(log, (ROLLED_BACK,))
+
+
+def put_aside(log: Sequence[Decided]) -> set[str]:
+    """Versions that a person rolled back from, or put another one in the place of, and nobody has
+    asked for since: the rule does not undo what a person decided."""
+    return _left(log, (ROLLED_BACK, BY_HAND))
+
+
+def _left(log: Sequence[Decided], moves: tuple[str, ...]) -> set[str]:
     left: set[str] = set()
     for one in log:
-        if one.decision == ROLLED_BACK:
+        if one.decision in moves:
             left.add(one.incumbent_version)
         if one.decision in (ROLLED_BACK, BY_HAND):
             left.discard(one.candidate_version)
-    return left
+    return left - {""}
 
 
 def promotions_table(log: Sequence[LoggedDecision]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ beyond doubt (the 95 % interval of its skill reaches 0). The first of these that
     the champion, trained again             → confirmed
     a check failed                          → kept, or nobody serves: what it was made from or
                                               judged by is not in order
-    a person rolled back from it            → kept: only another version can follow
+    a person put it aside                   → kept: only another version can follow
     no champion yet                         → promoted, proven or not: somebody must serve, and
                                               every prediction says which it is
     champion proven, challenger unproven    → kept
@@ -99,7 +99,7 @@ def decide(
     scope: str = "",
     *,
     failed_checks: Sequence[str] = (),
-    rolled_back: Collection[str] = (),
+    put_aside: Collection[str] = (),
 ) -> Decision:
     """Apply the rule to one model.
 
@@ -114,8 +114,8 @@ def decide(
         What the challenger's experiment has else than the default (`Experiment.scope`).
     failed_checks
         Names of those that failed on what the challenger was made from or judged by.
-    rolled_back
-        Versions that a person rolled back from.
+    put_aside
+        Versions that a person rolled back from or put another one in the place of.
     """
     champion_proven, champion_numbers = False, ""
     if champion is not None:
@@ -134,8 +134,8 @@ def decide(
         return Decision("confirmed", proven, f"trained again, the same; it has {skill}: {numbers}")
     if failed_checks:
         return kept(f"is kept out by failed checks: {', '.join(failed_checks)}")
-    if challenger in rolled_back:
-        return kept(f"stays out: a person rolled back from it; it has {skill}: {numbers}")
+    if challenger in put_aside:
+        return kept(f"stays out: a person put it aside; it has {skill}: {numbers}")
     if champion is None:
         return Decision("promoted", proven, f"first champion; it has {skill}: {numbers}")
     if champion_proven and not proven:

@@ -169,18 +169,23 @@ class Registry:
         return found
 
     def challengers(self, models: tuple[str, ...]) -> list[ModelVersion]:
-        """The challenger of each model, leaving out those that have scoped versions alone.
+        """The challenger of each model that has one.
+
+        None has a model that was never trained, or has scoped versions alone: the others do
+        without it.
 
         Raises
         ------
         RegistryError
-            If one of the models was never trained.
+            If none of the models was ever trained.
         """
-        return [
-            self.challenger(model)
-            for model in models
-            if self._by_alias(model, CHALLENGER) is not None or not self.versions(model)
-        ]
+        if not any(self.versions(model) for model in models):
+            raise RegistryError(
+                f"no version of {', '.join(models)} has been trained yet; run the job"
+                " complete_pipeline"
+            )
+        found = [self._by_alias(model, CHALLENGER) for model in models]
+        return [version for version in found if version is not None]
 
     def unjudged(self, models: tuple[str, ...]) -> list[ModelVersion]:
         """Of each model the latest scoped version, where no figures of it are recorded yet."""

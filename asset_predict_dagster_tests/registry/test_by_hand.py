@@ -69,7 +69,7 @@ def test_the_rule_keeps_out_what_a_person_went_back_from_and_judges_the_next(des
     desk.move()  # 3, which is proven, gives way to 2, which is not
     row = desk.judge()
     assert (row["model_version"], row["candidate_version"], row["decision"]) == ("2", "3", "kept")
-    assert "version 3 stays out: a person rolled back from it" in row["reason"]
+    assert "version 3 stays out: a person put it aside" in row["reason"]
     desk.train(4)
     rows = made_forecasts({("lstm", "4"): 0.3, ("lstm", "2"): 0.0})
     desk.forecasts, desk.evaluation = rows, evaluate(rows, seed=1)

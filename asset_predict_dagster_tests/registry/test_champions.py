@@ -132,7 +132,7 @@ def test_judging_twice_comes_to_the_same(history):
 
 
 def test_a_model_never_trained_has_no_champion_to_choose(registry):
-    with pytest.raises(RegistryError, match="'lstm' has not been trained yet"):
+    with pytest.raises(RegistryError, match="no version of lstm has been trained yet"):
         choose_champions(
             registry, ("lstm",), pd.DataFrame(), pd.DataFrame(), 1, LAST_SESSION, MONDAY
         )

@@ -10,6 +10,7 @@ from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.registry.decisions import (
     LoggedDecision,
     predecessors,
+    put_aside,
     rolled_back_from,
 )
 
@@ -76,6 +77,12 @@ def test_going_back_leads_to_who_served_before(moves, before):
 )
 def test_a_person_stays_away_from_a_version_until_a_person_asks_for_it(moves, left):
     assert rolled_back_from(log_of(*moves)) == left
+
+
+def test_who_was_replaced_by_hand_is_not_put_back_by_the_rule_yet_served():
+    log = log_of("1", "2", "!1")
+    assert (put_aside(log), rolled_back_from(log)) == ({"2"}, set())
+    assert put_aside(log_of("1", "2", "!1", "!2")) == {"1"}
 
 
 def test_who_served_before_there_was_a_log_is_gone_back_to():

@@ -309,10 +309,10 @@ def test_a_failed_check_says_nothing_against_the_champion_trained_again():
 
 def test_what_a_person_rolled_back_from_is_not_promoted_again_however_good():
     evaluation = pd.concat([judged(**PROVEN, version="2"), judged(**UNPROVEN, version="1")])
-    verdict = decide("lstm", "2", "1", evaluation, BETTER, 1, rolled_back={"2", "3"})
+    verdict = decide("lstm", "2", "1", evaluation, BETTER, 1, put_aside={"2", "3"})
     assert (verdict.decision, verdict.is_proven) == ("kept", False)
-    assert "version 2 stays out: a person rolled back from it" in verdict.reason
-    assert decide("lstm", "2", "1", evaluation, BETTER, 1, rolled_back={"3"}).decision == "promoted"
+    assert "version 2 stays out: a person put it aside" in verdict.reason
+    assert decide("lstm", "2", "1", evaluation, BETTER, 1, put_aside={"3"}).decision == "promoted"
 
 
 def test_a_champion_that_was_never_evaluated_has_shown_no_skill():

@@ -83,8 +83,16 @@ def test_a_model_with_scoped_versions_alone_has_no_challenger(registry):
         registry.challenger("lstm")
     found = registry.challengers(("random_forest", "lstm"))
     assert [version.model for version in found] == ["random_forest"]
-    with pytest.raises(RegistryError, match="'ridge' has not been trained yet"):
-        registry.challengers(("lstm", "ridge"))
+
+
+def test_a_model_that_was_never_trained_is_not_waited_for(registry):
+    with pytest.raises(
+        RegistryError, match="no version of random_forest, lstm has been trained yet"
+    ):
+        registry.challengers(("random_forest", "lstm"))
+    registry.register(trained_model("lstm", seed=1), MONDAY, "run")
+    found = registry.challengers(("random_forest", "lstm"))
+    assert [version.model for version in found] == ["lstm"]
 
 
 def test_the_latest_scoped_version_waits_until_its_figures_are_recorded(registry):
