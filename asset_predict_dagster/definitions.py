@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from asset_predict_dagster.logs import start_logs
 from asset_predict_dagster.pipeline import (
     dataset,
     evaluation,
@@ -19,6 +20,7 @@ from asset_predict_dagster.pipeline import (
     warehouse,
 )
 from asset_predict_dagster.pipeline.checks import CHECKS
+from asset_predict_dagster.pipeline.housekeeping import Kept, weekly_housekeeping
 from asset_predict_dagster.pipeline.io_managers import LakeIOManager
 from asset_predict_dagster.pipeline.jobs import JOBS
 from asset_predict_dagster.pipeline.metadata import column_schema
@@ -83,7 +85,7 @@ def build_definitions(
         assets=dg.map_asset_specs(_with_dictionary, assets),
         asset_checks=[*CHECKS, no_session_counts_twice],
         jobs=JOBS,
-        schedules=[daily_prediction_schedule(settings.daily_task_hour)],
+        schedules=[daily_prediction_schedule(settings.daily_task_hour), weekly_housekeeping],
         sensors=[retrain_stale_models],
         # One process for all steps: a step of its own costs seconds of imports, and the whole
         # pipeline takes minutes.
@@ -111,7 +113,7 @@ def build_definitions(
                 database=str(settings.registry_database),
                 bundles=str(settings.bundles),
                 presets=str(settings.data / "presets"),
-                checkpoints=str(settings.data / "checkpoints"),
+                checkpoints=str(settings.checkpoints),
                 seed=settings.seed,
                 stale_after_days=settings.model_stale_after_days,
             ),
@@ -122,6 +124,12 @@ def build_definitions(
                     settings.signal_strength if settings.source == "simulated" else None
                 ),
             ),
+            "kept": Kept(
+                versions=settings.keep_versions,
+                models=settings.keep_models,
+                days=settings.keep_days,
+                logs=str(settings.logs),
+            ),
             "progress": progress or Progress(),
             "duckdb": DuckDBResource(database=":memory:"),
             "warehouse_file": warehouse.WarehouseFile(path=str(settings.warehouse)),
@@ -129,4 +137,9 @@ def build_definitions(
     )
 
 
-defs = build_definitions(load_settings())
+_SETTINGS = load_settings()
+
+# Every process of Dagster that executes our code loads this file.
+start_logs(_SETTINGS)
+
+defs = build_definitions(_SETTINGS)

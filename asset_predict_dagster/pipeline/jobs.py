@@ -3,6 +3,7 @@
 import dagster as dg
 
 from asset_predict_dagster.pipeline.backtests import backtest
+from asset_predict_dagster.pipeline.housekeeping import housekeeping
 from asset_predict_dagster.pipeline.tuning import tune
 
 # What a person wants to read while it runs: the milestones, not every event; those are in the UI.
@@ -56,4 +57,4 @@ walk_forward = dg.define_asset_job(
     " the report of all half-years. A backfill runs many, one after another or side by side.",
 )
 
-JOBS = [complete_pipeline, daily_prediction, retrain, walk_forward, backtest, tune]
+JOBS = [complete_pipeline, daily_prediction, retrain, walk_forward, backtest, tune, housekeeping]

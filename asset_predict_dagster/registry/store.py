@@ -182,6 +182,11 @@ class Registry:
         """The version that serves; None before the first promotion."""
         return self._by_alias(model, CHAMPION)
 
+    def aliased(self, model: str) -> set[str]:
+        """The versions that are the model's champion or challenger."""
+        found = (self.champion(model), self._by_alias(model, CHALLENGER))
+        return {version.version for version in found if version is not None}
+
     def serving(self, model: str) -> ModelVersion:
         """The version that serves.
 
@@ -211,6 +216,19 @@ class Registry:
                 " never serves; ask for it by its number, or train with the default definition"
             )
         self._client().set_registered_model_alias(version.model, CHAMPION, version.version)
+
+    def drop(self, version: ModelVersion) -> None:
+        """Forget a version for good; its number is not given again. One that is gone is no error.
+
+        Its bundles stay where they are. An alias that it has goes with it: ask `aliased` before.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client().delete_model_version(version.model, version.version)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
 
     def record_evaluation(self, version: ModelVersion, metrics: dict[str, float]) -> None:
         """Write figures to the MLflow run of a version, so that its UI shows them."""
