@@ -1,6 +1,8 @@
 """`asset-predict`: the commands a person types."""
 
+import logging
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import pandas as pd
@@ -17,9 +19,10 @@ from asset_predict_dagster import (
 )
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
-from asset_predict_dagster.errors import AssetPredictError
+from asset_predict_dagster.errors import AssetPredictError, SettingsError
 from asset_predict_dagster.evaluation.evaluate import headline
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.logs import start_logs
 from asset_predict_dagster.market.sources import B3
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.predictions.daily import strongest
@@ -33,6 +36,9 @@ from asset_predict_dagster.tables import (
     PREDICTIONS,
     REFUSED,
 )
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())  # with logs off nothing is said twice on stderr
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,11 +55,18 @@ app.add_typer(cli_versions.app)
 
 def main() -> None:
     """Run the program: a known error is one sentence on stderr and exit code 1."""
+    with suppress(SettingsError):  # whichever command needs them says what is wrong with them
+        start_logs(load_settings())
+    _log.info("asset-predict %s", " ".join(sys.argv[1:]))
     try:
         app()
     except AssetPredictError as error:
+        _log.error("%s", error)
         print(f"asset-predict: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except Exception:  # a defect: the log keeps it where nobody saw the terminal
+        _log.exception("asset-predict failed")
+        raise
 
 
 def _show_version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from asset_predict_dagster.logs import start_logs
 from asset_predict_dagster.pipeline import (
     dataset,
     evaluation,
@@ -22,6 +23,7 @@ from asset_predict_dagster.pipeline.alerts import AlertChannel, alert_on_failure
 from asset_predict_dagster.pipeline.checks import CHECKS
 from asset_predict_dagster.pipeline.daily_sensors import catch_up_predictions, new_market_files
 from asset_predict_dagster.pipeline.freshness import freshness_policies
+from asset_predict_dagster.pipeline.housekeeping import Kept, weekly_housekeeping
 from asset_predict_dagster.pipeline.io_managers import LakeIOManager
 from asset_predict_dagster.pipeline.jobs import BEFORE_PREDICTIONS, JOBS
 from asset_predict_dagster.pipeline.metadata import column_schema
@@ -93,7 +95,7 @@ def build_definitions(
         assets=dg.map_asset_specs(_with_dictionary, assets),
         asset_checks=[*CHECKS, no_session_counts_twice],
         jobs=JOBS,
-        schedules=[daily_prediction_schedule(settings.daily_task_hour)],
+        schedules=[daily_prediction_schedule(settings.daily_task_hour), weekly_housekeeping],
         sensors=[
             retrain_stale_models,
             new_market_files(settings.daily_task_hour, sorted(BEFORE_PREDICTIONS.resolve(assets))),
@@ -127,7 +129,7 @@ def build_definitions(
                 database=str(settings.registry_database),
                 bundles=str(settings.bundles),
                 presets=str(settings.data / "presets"),
-                checkpoints=str(settings.data / "checkpoints"),
+                checkpoints=str(settings.checkpoints),
                 seed=settings.seed,
                 stale_after_days=settings.model_stale_after_days,
                 expires_after_days=settings.model_expires_after_days,
@@ -140,6 +142,12 @@ def build_definitions(
                     settings.signal_strength if settings.source == "simulated" else None
                 ),
             ),
+            "kept": Kept(
+                versions=settings.keep_versions,
+                models=settings.keep_models,
+                days=settings.keep_days,
+                logs=str(settings.logs),
+            ),
             "progress": progress or Progress(),
             "duckdb": DuckDBResource(database=":memory:"),
             "warehouse_file": warehouse.WarehouseFile(path=str(settings.warehouse)),
@@ -147,4 +155,9 @@ def build_definitions(
     )
 
 
-defs = build_definitions(load_settings())
+_SETTINGS = load_settings()
+
+# Every process of Dagster that executes our code loads this file.
+start_logs(_SETTINGS)
+
+defs = build_definitions(_SETTINGS)

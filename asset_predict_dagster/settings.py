@@ -122,6 +122,15 @@ class Settings(BaseSettings):
     keep_versions: int = Field(default=10, ge=1, alias="ASSET_PREDICT_KEEP_VERSIONS")
     """Versions of each table that a clean-up keeps, beside those that models refer to."""
 
+    keep_models: int = Field(default=5, ge=0, alias="ASSET_PREDICT_KEEP_MODELS")
+    """Versions of each model that a clean-up keeps, beside those that serve or served."""
+
+    keep_days: int = Field(default=30, ge=1, alias="ASSET_PREDICT_KEEP_DAYS")
+    """Days for which a clean-up keeps logs, and the records of runs that nothing else needs."""
+
+    enable_logs: bool = Field(default=False, alias="ENABLE_LOGS")
+    """Write what every process tells to `<data>/logs`, one JSON object a line."""
+
     @model_validator(mode="after")
     def _the_source_is_named(self) -> "Settings":
         if self.source == "cotahist" and self.cotahist_folder is None and not self.download:
@@ -221,6 +230,16 @@ class Settings(BaseSettings):
     def registry_database(self) -> Path:
         """MLflow's SQLite file."""
         return self.data / "mlflow.db"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of what trainings under way go on from after a kill."""
+        return self.data / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the logs, one file a day."""
+        return self.data / "logs"
 
     @property
     def warehouse(self) -> Path:

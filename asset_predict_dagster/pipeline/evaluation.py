@@ -14,7 +14,12 @@ from asset_predict_dagster.dataset.path_returns import path_returns
 from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.errors import AssetPredictError, DatasetError
 from asset_predict_dagster.evaluation.evaluate import evaluate, figures, headline
-from asset_predict_dagster.evaluation.forecasts import accumulate, forecast_test_sessions, latest
+from asset_predict_dagster.evaluation.forecasts import (
+    accumulate,
+    forecast_test_sessions,
+    latest,
+    of_registered,
+)
 from asset_predict_dagster.evaluation.same_sessions import alike, reason_not_to_test
 from asset_predict_dagster.models.baselines import BASELINES
 from asset_predict_dagster.models.bundle import Bundle
@@ -53,6 +58,11 @@ def forecasts_out_of_sample(
     scoped = _by_window(models.registry.unjudged(MODEL_NAMES))
     windows = [HOLDOUT, *scoped]
     known = lake.open().read_if_made(FORECASTS_OUT_OF_SAMPLE, where={"window": windows})
+    if known is not None:
+        there = {model: models.registry.versions(model) for model in models.registry.models()}
+        known = of_registered(
+            known, {model: {v.version for v in vs} for model, vs in there.items()}
+        )
     bundles = {(v.model, v.version): models.load(v.evaluation_bundle) for v in challengers}
     beside = _champions_beside(context, models, challengers, folds)
     table = accumulate(known, _forecast(bundles, Experiment(), tables, beside))

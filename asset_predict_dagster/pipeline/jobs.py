@@ -3,6 +3,7 @@
 import dagster as dg
 
 from asset_predict_dagster.pipeline.backtests import backtest
+from asset_predict_dagster.pipeline.housekeeping import housekeeping
 from asset_predict_dagster.pipeline.models import TRAINS
 from asset_predict_dagster.pipeline.moves import move_champion
 from asset_predict_dagster.pipeline.tuning import tune
@@ -69,4 +70,13 @@ walk_forward = dg.define_asset_job(
     " the report of all half-years. A backfill runs many, one after another or side by side.",
 )
 
-JOBS = [complete_pipeline, daily_prediction, retrain, walk_forward, backtest, tune, move_champion]
+JOBS = [
+    complete_pipeline,
+    daily_prediction,
+    retrain,
+    walk_forward,
+    backtest,
+    tune,
+    move_champion,
+    housekeeping,
+]

@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,38 @@ def _if_there(look: Callable[[], Any]) -> Any | None:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
+
+
+def runs_of(client: Any, experiment: str) -> Iterator[Any]:
+    """Every run of an experiment, deleted ones left out; none if there is no such experiment."""
+    found = client.get_experiment_by_name(experiment)
+    token = None
+    while found is not None:
+        page = client.search_runs([found.experiment_id], page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def forget_run(database: Path, run_id: str) -> None:
+    """Take a run out of the database, with its figures; one that is gone is no error.
+
+    MLflow's client only marks it as deleted. What its command `gc` does, which also looks for
+    artefacts where they are not, is done by its store.
+    """
+    from mlflow.exceptions import MlflowException
+
+    store = _mlflow().store.tracking.sqlalchemy_store.SqlAlchemyStore(
+        f"sqlite:///{database.resolve()}", ARTIFACTS
+    )
+    try:
+        store._hard_delete_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    finally:
+        store.engine.dispose()
 
 
 def _mlflow() -> Any:

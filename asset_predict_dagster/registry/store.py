@@ -197,6 +197,11 @@ class Registry:
         found = DecisionLog(self.database).champion(model)
         return None if found is None else version_of(found)
 
+    def aliased(self, model: str) -> set[str]:
+        """The versions that are the model's champion or challenger."""
+        found = (self.champion(model), self._by_alias(model, CHALLENGER))
+        return {version.version for version in found if version is not None}
+
     def serving(self, model: str) -> ModelVersion:
         """The version that serves.
 
@@ -231,6 +236,19 @@ class Registry:
         if decision.model_version:
             refuse_scoped(self.version(decision.model, decision.model_version))
         return DecisionLog(self.database).record(decision)
+
+    def drop(self, version: ModelVersion) -> None:
+        """Forget a version for good; its number is not given again. One that is gone is no error.
+
+        Its bundles stay where they are. An alias that it has goes with it: ask `aliased` before.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client().delete_model_version(version.model, version.version)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
 
     def record_evaluation(self, version: ModelVersion, metrics: dict[str, float]) -> None:
         """Write figures to the MLflow run of a version, so that its UI shows them."""

@@ -17,7 +17,7 @@ class ModelVersion:
 
     `window` is the split it was fitted and measured in. `scope` says what its experiment has else
     than the default, in words, and is empty for the default. `run_id` is the MLflow run of its last
-    training. `is_judged`: figures are recorded since then.
+    training, `dagster_run_id` the Dagster run. `is_judged`: figures are recorded since then.
     """
 
     model: str
@@ -30,6 +30,7 @@ class ModelVersion:
     window: str = HOLDOUT
     scope: str = ""
     is_judged: bool = False
+    dagster_run_id: str = ""
 
 
 def version_of(entry: Any) -> ModelVersion:
@@ -46,6 +47,7 @@ def version_of(entry: Any) -> ModelVersion:
         window=entry.tags.get("window", HOLDOUT),
         scope=entry.tags.get("scoped", ""),
         is_judged=bool(entry.tags.get(JUDGED)),
+        dagster_run_id=entry.tags.get("dagster_run_id", ""),
     )
 
 
