@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from asset_predict_dagster.definitions import build_definitions
+from asset_predict_dagster.evaluation.evaluate import evaluate
 from asset_predict_dagster.pipeline.failed_checks import failed_checks
 from asset_predict_dagster.pipeline.registry import JUDGED_BY
 from asset_predict_dagster.registry.store import Registry
@@ -175,8 +176,9 @@ def test_a_failed_check_keeps_a_challenger_out_until_it_passes(place: Workplace)
     desk = desk_of(place)
     promote(desk.registry, desk.registry.version("lstm", "2"))
     skill = {("lstm", "2"): 0.0, ("lstm", "3"): 0.3, ("random_forest", "1"): 0.0}
-    place.lake.replace_parts(FORECASTS_OUT_OF_SAMPLE, made_forecasts(skill))
-    assert place.materialise("evaluation").success
+    forecasts = made_forecasts(skill)
+    place.lake.replace_parts(FORECASTS_OUT_OF_SAMPLE, forecasts)
+    place.lake.write(EVALUATION, evaluate(forecasts, seed=1))
     tell(place.instance, POSSIBLE, passed=False)
     assert place.materialise("champions").success
     assert lstm_in(place)["model_version"] == "2"
