@@ -1,7 +1,7 @@
 """Sensors: a model that age, drift or lost skill has worn out is trained again, once."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 import pandas as pd
@@ -12,15 +12,14 @@ from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.pipeline.jobs import complete_pipeline, retrain
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
+from asset_predict_dagster.pipeline.unfinished import unfinished_run
 from asset_predict_dagster.predictions.health import MENDED_BY_TRAINING, model_health
 from asset_predict_dagster.predictions.retraining import REMEMBERED, Asked, NotDue, next_training
 from asset_predict_dagster.tables import CHAMPIONS, MODEL_HEALTH
 
 _MINUTE = 60
 _TRAINING_JOBS = (retrain.name, complete_pipeline.name)
-
-ABANDONED_AFTER = timedelta(hours=4)
-"""A run that began so long ago and has not ended has lost its process: no training takes hours."""
+_TRAININGS = tuple(f"{model}_model" for model in MODEL_NAMES)
 
 BY_THE_CLOCK = ("missing", "stale")
 ALARMS = tuple(cause for cause in MENDED_BY_TRAINING if cause not in BY_THE_CLOCK)
@@ -28,14 +27,6 @@ ALARMS = tuple(cause for cause in MENDED_BY_TRAINING if cause not in BY_THE_CLOC
 REASON_TAG = "asset_predict/reason"
 CAUSES_TAG = "asset_predict/causes"
 DAY_TAG = "asset_predict/requested_on"
-
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 @dg.sensor(
@@ -55,7 +46,7 @@ def retrain_stale_models(
     before is known from the tags of runs. The run key carries the causes and the day: Dagster
     remembers a key for ever.
     """
-    training = _unfinished_training(context.instance)
+    training = unfinished_run(context.instance, _TRAINING_JOBS, _TRAININGS)
     if training is not None:
         return dg.SkipReason(f"{training.job_name} {training.run_id} is not finished")
     opened = lake.open()
@@ -102,23 +93,6 @@ def _retrained(context: dg.SensorEvaluationContext, model: str) -> list[dg.Asset
 
 def _model_keys(models: Iterable[str]) -> set[dg.AssetKey]:
     return {dg.AssetKey(f"{model}_model") for model in models}
-
-
-def _unfinished_training(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    """A run that trains what may serve, and waits in the queue or is under way."""
-    # Runs are stamped by the machine's clock, whatever session it is made to believe in.
-    abandoned = (datetime.now(UTC) - ABANDONED_AFTER).timestamp()
-    for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)):
-        run = record.dagster_run
-        begun = record.start_time or record.create_timestamp.timestamp()
-        is_queued = run.status == dg.DagsterRunStatus.QUEUED
-        if begun < abandoned and not is_queued:
-            continue
-        if run.job_name in _TRAINING_JOBS or _model_keys(MODEL_NAMES) & (
-            run.asset_selection or set()
-        ):
-            return run
-    return None
 
 
 def _asked(instance: dg.DagsterInstance, today: date) -> list[Asked]:
