@@ -1,5 +1,6 @@
 """Monitoring: were we right, and should the models still be trusted."""
 
+from dataclasses import replace
 from functools import partial
 
 import dagster as dg
@@ -7,11 +8,14 @@ import pandas as pd
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.models.kinds import MODEL_NAMES
+from asset_predict_dagster.pipeline.failed_checks import failed_checks
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
+from asset_predict_dagster.pipeline.registry import JUDGED_BY
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.drift_finding import drift_table
 from asset_predict_dagster.predictions.findings import drifts_of, findings_of
+from asset_predict_dagster.predictions.health import Findings
 from asset_predict_dagster.predictions.health import model_health as judge_health
 from asset_predict_dagster.predictions.live_metrics import read_live_metrics
 from asset_predict_dagster.predictions.live_page import live_picture, months_in_words
@@ -90,20 +94,22 @@ def drift(
     deps=[CHAMPIONS.name, QUOTES.name, LABELS.name, outcomes, drift],
 )
 @says_why
-def model_health(lake: LakeTables, clock: Clock, models: Models) -> pd.DataFrame:
+def model_health(
+    context: dg.AssetExecutionContext, lake: LakeTables, clock: Clock, models: Models
+) -> pd.DataFrame:
     """One model: should it be trusted today, and why. A model without a champion is `missing`.
 
-    What cannot be looked at says so in the reason. Failed checks are not looked at: a blocking one
-    ends the run before this.
+    What cannot be looked at says so in the reason.
     """
     tables = lake.open()
     champions = tables.read_if_made(CHAMPIONS)
-    findings = {
-        row.model: findings_of(
+    failed = failed_checks(context.instance, JUDGED_BY)
+    findings = {model: Findings(failed_checks=failed) for model in MODEL_NAMES}
+    for row in () if champions is None else champions.itertuples():
+        found = findings_of(
             tables, row.model, row.model_version, partial(models.load, row.bundle), models.seed
         )
-        for row in ([] if champions is None else champions.itertuples())
-    }
+        findings[row.model] = replace(found, failed_checks=failed)
     newest = None
     if tables.exists(QUOTES):
         newest = tables.read(QUOTES, columns=["session"])["session"].max().date()

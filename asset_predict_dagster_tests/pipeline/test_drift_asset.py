@@ -3,6 +3,7 @@
 import shutil
 from datetime import date, timedelta
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
@@ -231,3 +232,18 @@ def test_quotes_behind_the_last_closed_session_make_it_broken(place: Workplace):
     health = judge(late, "model_health")
     assert (health["verdict"] == "broken").all()
     assert health["reason"].str.contains("2 sessions behind the last closed one").all()
+
+
+def test_a_check_that_failed_on_what_models_read_makes_them_broken(place: Workplace):
+    place.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey("quotes"),
+            check_name="prices_are_possible",
+            passed=False,
+            metadata={},
+            severity=dg.AssetCheckSeverity.ERROR,
+        )
+    )
+    health = judge(place, "model_health")
+    assert (health["verdict"] == "broken").all()
+    assert health["reason"].str.contains("failed checks: quotes: prices_are_possible").all()
