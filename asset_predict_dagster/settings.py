@@ -163,12 +163,11 @@ class Settings(BaseSettings):
                 "ASSET_PREDICT_B3_ARCHIVE should be an address https://host/folder, without a user"
                 " or a password"
             )
-        if self.alert_webhook is not None:
-            channel = urlsplit(self.alert_webhook.get_secret_value())
-            if channel.scheme not in ("http", "https") or not channel.hostname:
-                raise ValueError(
-                    "ASSET_PREDICT_ALERT_WEBHOOK should be an address https://host/path"
-                )
+        if self.alert_webhook is not None and not _is_channel(self.alert_webhook):
+            raise ValueError(
+                "ASSET_PREDICT_ALERT_WEBHOOK should be an address https://host/path, without a user"
+                " or a password"
+            )
         if self.duckdb.startswith("md:") and self.motherduck_token is None:
             raise ValueError(f"ASSET_PREDICT_DUCKDB={self.duckdb} needs MOTHERDUCK_TOKEN")
         return self
@@ -245,6 +244,16 @@ class Settings(BaseSettings):
     def warehouse(self) -> Path:
         """The DuckDB file published for people, notebooks and BI."""
         return self.data / "warehouse.duckdb"
+
+
+def _is_channel(address: SecretStr) -> bool:
+    try:
+        channel = urlsplit(address.get_secret_value())
+        _ = channel.port  # which raises where it is no number
+    except ValueError:
+        return False
+    is_web = channel.scheme in ("http", "https")
+    return is_web and bool(channel.hostname) and "@" not in channel.netloc
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -235,7 +235,15 @@ def test_nothing_that_dagster_shows_holds_the_address(tmp_path):
     assert alert_on_failure.default_status == dg.DefaultSensorStatus.RUNNING
 
 
-@pytest.mark.parametrize("address", [f"hooks.example/{TOKEN}", f"ftp://hooks.example/{TOKEN}"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"hooks.example/{TOKEN}",
+        f"ftp://hooks.example/{TOKEN}",
+        f"https://me:{TOKEN}@hooks.example/",  # it would be sent without the password
+        f"https://hooks.example:99999x/{TOKEN}",
+    ],
+)
 def test_a_wrong_address_is_refused_and_not_repeated(address: str):
     with pytest.raises(SettingsError, match="ASSET_PREDICT_ALERT_WEBHOOK should be") as caught:
         load_settings(alert_webhook=address)
