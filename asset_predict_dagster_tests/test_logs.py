@@ -168,8 +168,8 @@ def test_a_secret_setting_is_in_no_line(tmp_path, form):
 
 def test_of_a_secret_address_neither_the_whole_nor_what_follows_its_host_is_told(tmp_path):
     """A client that cannot connect names the host and, apart from it, the path with its key."""
-    log = JsonLines(tmp_path, ["https://hooks.example/T0/key?x=1"])
-    said = "host='hooks.example': Max retries exceeded with url: /T0/key?x=1 (refused)"
+    log = JsonLines(tmp_path, ["https://hooks.example/T0/SEKRETKEY?x=1"])
+    said = "host='hooks.example': Max retries exceeded with url: /T0/SEKRETKEY?x=1 (refused)"
     log.handle(at("2024-01-05T12:00:00+00:00", msg=said))
     (path,) = tmp_path.iterdir()
     told = json.loads(path.read_text())["message"]
@@ -177,8 +177,8 @@ def test_of_a_secret_address_neither_the_whole_nor_what_follows_its_host_is_told
 
 
 def test_a_secret_address_is_hidden_without_its_query_too(tmp_path):
-    log = JsonLines(tmp_path, ["https://hooks.example/T0/key?x=1"])
-    said = "POST /T0/key failed; https://hooks.example/T0/key is down"
+    log = JsonLines(tmp_path, ["https://hooks.example/T0/SEKRETKEY?x=1"])
+    said = "POST /T0/SEKRETKEY failed; https://hooks.example/T0/SEKRETKEY is down"
     log.handle(at("2024-01-05T12:00:00+00:00", msg=said))
     (path,) = tmp_path.iterdir()
     assert json.loads(path.read_text())["message"] == f"POST {HIDDEN} failed; {HIDDEN} is down"

@@ -3,8 +3,11 @@
 import http.client
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from socket import SHUT_RDWR
+from threading import Timer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,17 +57,29 @@ class AlertChannel:
         kind = http.client.HTTPSConnection if to.scheme == "https" else http.client.HTTPConnection
         connection = kind(to.hostname or "", to.port, timeout=self.timeout)
         path = (to.path or "/") + (f"?{to.query}" if to.query else "")
+        # The timeout is of each read: one that answers a byte at a time would never be done.
+        too_long = Timer(2 * self.timeout, _hang_up, [connection])
+        too_long.start()
         try:
             connection.request("POST", path, body, {"Content-Type": "application/json"})
             return connection.getresponse().status
         finally:
+            too_long.cancel()
             connection.close()
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    with suppress(OSError):  # it has ended by itself
+        if connection.sock is not None:
+            connection.sock.shutdown(SHUT_RDWR)
 
 
 @dg.run_failure_sensor(
     name="alert_on_failure",
     minimum_interval_seconds=_MINUTE,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    # A run that was typed (`dagster job execute`) belongs to no code location for Dagster.
+    monitor_all_code_locations=True,
     description="Tells of every run that failed: a line in its log, and a message to"
     " ASSET_PREDICT_ALERT_WEBHOOK if that is set.",
 )

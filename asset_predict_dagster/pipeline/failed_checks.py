@@ -13,6 +13,9 @@ OF_THE_CLOCK = ("quotes_are_fresh",)
 """Checks that fail when files stop coming. What there is can be learned from as before, also from
 a history that ended years ago; `model_health` says that it is old."""
 
+READ_BY_MODELS = ("raw_quotes", "quotes", "universe", "features")
+"""What a forecast is made from: while a check fails there, nothing is said and nothing trained."""
+
 
 def failed_checks(instance: dg.DagsterInstance, assets: Collection[str]) -> list[str]:
     """Names of the checks of some assets whose latest result is a failure, as `quotes: name`.

@@ -6,6 +6,8 @@ from functools import cache
 import dagster as dg
 import pandas as pd
 
+from asset_predict_dagster.errors import MarketDataError
+from asset_predict_dagster.pipeline.failed_checks import READ_BY_MODELS, failed_checks
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.catching_up import in_words, predict_due
@@ -34,6 +36,11 @@ def predictions(
     champions: pd.DataFrame,
 ) -> pd.DataFrame:
     """What one model said at the close of one session of one ticker at one horizon."""
+    if failed := failed_checks(context.instance, READ_BY_MODELS):
+        raise MarketDataError(
+            f"nothing is predicted while checks fail on what models read: {', '.join(failed)};"
+            " what is said stays for ever. Mend the tables and run daily_prediction"
+        )
     tables, now, load = lake.open(), clock.now(), cache(models.load)
     said, promotions = answers(tables), tables.read_if_made(PROMOTIONS)
 

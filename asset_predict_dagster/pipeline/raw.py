@@ -20,9 +20,6 @@ from asset_predict_dagster.tables import (
 
 OWNERS = ["team:market-data"]
 
-INGESTION_POOL = "ingestion"
-"""Dagster pool of the step that writes raw tables: queued runs take their turn."""
-
 
 def _spec(table: Table, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
@@ -37,7 +34,6 @@ def _spec(table: Table, description: str) -> dg.AssetSpec:
 @dg.multi_asset(
     group_name="raw",
     can_subset=True,
-    pool=INGESTION_POOL,
     specs=[
         _spec(
             RAW_QUOTES,

@@ -10,6 +10,7 @@ from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.errors import TableError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.kinds import MODEL_NAMES
+from asset_predict_dagster.pipeline.failed_checks import READ_BY_MODELS, failed_checks
 from asset_predict_dagster.pipeline.jobs import complete_pipeline, retrain
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.pipeline.unfinished import unfinished_run
@@ -52,6 +53,8 @@ def retrain_stale_models(
     opened = lake.open()
     if not opened.exists(FEATURES):
         return dg.SkipReason("there are no features to train on yet: run complete_pipeline")
+    if failed := failed_checks(context.instance, READ_BY_MODELS):
+        return dg.SkipReason(f"checks failed, and are mended first: {', '.join(failed)}")
     now = clock.now()
     champions = opened.read_if_made(CHAMPIONS)
     aged = model_health(MODEL_NAMES, champions, now, models.stale_after_days)

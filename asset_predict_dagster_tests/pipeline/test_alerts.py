@@ -74,6 +74,14 @@ def says(status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None
     return answer
 
 
+def drips(handler: BaseHTTPRequestHandler) -> None:
+    """One byte at a time, so that no read takes too long and the answer never ends."""
+    for letter in b"HTTP/1.1 200 " + b"x" * 100:
+        time.sleep(0.1)
+        handler.wfile.write(bytes([letter]))
+        handler.wfile.flush()
+
+
 def hangs(handler: BaseHTTPRequestHandler) -> None:
     time.sleep(2)
 
@@ -179,6 +187,7 @@ DEAD = {
     "sends elsewhere": (says(302, Location="/elsewhere"), "it answers 302"),
     "sends elsewhere for good": (says(308, Location="/elsewhere"), "it answers 308"),
     "hangs": (hangs, r"no answer \(TimeoutError\)"),
+    "drips": (drips, r"no answer \(\w+\)"),
     "hangs up": (lambda handler: handler.connection.close(), r"no answer \(\w+\)"),
     "speaks no HTTP": (lambda handler: handler.wfile.write(b"hello\r\n"), r"no answer \(\w+\)"),
 }
