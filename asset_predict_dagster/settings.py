@@ -103,8 +103,8 @@ class Settings(BaseSettings):
     seed: int = Field(default=42, ge=0, lt=2**32, alias="SEED")
     """Of the training and of the simulated market."""
 
-    daily_task_hour: int = Field(default=3, ge=0, le=23, alias="DAILY_TASK_HOUR")
-    """Hour, São Paulo time, of the daily prediction on the morning after each session."""
+    daily_task_hour: int = Field(default=3, alias="DAILY_TASK_HOUR")
+    """Hour, São Paulo time, of the daily prediction on the morning after each session: 0 to 9."""
 
     model_stale_after_days: int = Field(default=15, ge=1, alias="MODEL_STALE_AFTER_DAYS")
     """Days after its training from which a model counts as stale."""
@@ -181,6 +181,16 @@ class Settings(BaseSettings):
                 " would fall silent before it is trained again; raise the one or lower the other"
             )
         return self
+
+    @field_validator("daily_task_hour")
+    @classmethod
+    def _before_b3_opens(cls, hour: int) -> int:
+        if not 0 <= hour <= 9:
+            raise ValueError(
+                "an hour from 0 to 9 was expected: B3 opens at 10:00, and a session is predicted on"
+                " the morning after it, while the forecast can still be acted upon"
+            )
+        return hour
 
     @field_validator("tickers", "asset_classes", mode="before")
     @classmethod

@@ -4,7 +4,8 @@ A row of the ledger at the horizon of the action is one of four:
 
     refused       it says nothing
     late          it is made from an older session, because the last one's file had not come
-    caught up     made after its target session had opened: no live forecast
+    caught up     made after its target session had opened: no live forecast. What became a
+                  holiday since counts as opened at its midnight
     in time       all others. The figures are of these, of those whose outcome is known
 
 A month is that of the target sessions, a session on which nothing was said in time has no figure,
@@ -24,6 +25,9 @@ and with f the expected and r the realised return (close t → t+1):
 A figure that cannot be told (nothing in time, nothing met yet) is missing.
 """
 
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pandas as pd
 
@@ -31,7 +35,7 @@ from asset_predict_dagster.dataset.bootstrap import LEVEL
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.evaluation.metrics import session_rank_ic
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.market.sessions import opens_at
+from asset_predict_dagster.market.sessions import TIME_ZONE, is_session, opens_at
 from asset_predict_dagster.predictions.due import MOST_LATE
 from asset_predict_dagster.predictions.refusals import is_refused
 from asset_predict_dagster.tables import LIVE_METRICS, OUTCOMES, PREDICTIONS
@@ -103,7 +107,7 @@ _KINDS = ("refused", "late", "caught up", "in time")
 def _kinds(predictions: pd.DataFrame) -> np.ndarray:
     """One of `_KINDS` for each row."""
     days = predictions["target_session"]
-    opening = {day: pd.Timestamp(opens_at(day.date())) for day in days.unique()}
+    opening = {day: _opening(day.date()) for day in days.unique()}
     opened = pd.to_datetime(days.map(opening), utc=True)
     holds = [
         is_refused(predictions["reason"]),
@@ -111,6 +115,12 @@ def _kinds(predictions: pd.DataFrame) -> np.ndarray:
         predictions["created_at"] >= opened,
     ]
     return np.select(holds, _KINDS[:-1], default=_KINDS[-1])
+
+
+def _opening(day: date) -> datetime:
+    if is_session(day):
+        return opens_at(day)
+    return datetime.combine(day, time(), ZoneInfo(TIME_ZONE))
 
 
 def _figures(met: pd.DataFrame) -> dict[str, float]:

@@ -162,7 +162,7 @@ IMPOSSIBLE = {
     "ASSET_PREDICT_SOURCE": ("crystal_ball", "'cotahist', 'yahoo' or 'duckdb'"),
     "ASSET_PREDICT_AS_OF": ("yesterday", "ASSET_PREDICT_AS_OF='yesterday'"),
     "ASSET_PREDICT_SIGNAL_STRENGTH": ("2", "less than or equal to 0.5"),
-    "DAILY_TASK_HOUR": ("24", "less than or equal to 23"),
+    "DAILY_TASK_HOUR": ("23", "an hour from 0 to 9 was expected"),
 }
 
 

@@ -175,6 +175,19 @@ def test_without_a_ledger_row_there_is_no_month():
     assert live_metrics(empty.drop(columns="expected_return"), outcomes).empty
 
 
+def test_a_target_that_became_a_holiday_counts_from_midnight_of_its_day():
+    """It was said of Carnival Monday, 12 February 2024, whose midnight is 03:00 UTC."""
+    holiday, midnight = pd.Timestamp("2024-02-12"), pd.Timestamp("2024-02-12 03:00", tz="UTC")
+    before = said("ABCD3", date(2024, 2, 9)) | {
+        "target_session": holiday,
+        "created_at": midnight - timedelta(minutes=1),
+    }
+    after = before | {"ticker": "EFGH4", "created_at": midnight}
+    ordinary = said("ABCD3", date(2024, 2, 14))
+    row = metrics([before, after, ordinary], []).iloc[0]
+    assert (row["n_predictions"], row["n_caught_up"]) == (2, 1)
+
+
 # --- Against a plain loop -----------------------------------------------------------------------
 
 

@@ -330,6 +330,18 @@ def test_a_file_that_has_not_come_five_sessions_later_is_not_waited_for(n_after,
     assert (table["realised_return"] == 0.0).all()  # the last price stands: that of the 9th
 
 
+def test_a_target_that_became_a_holiday_is_met_by_the_last_close_before_it():
+    # Said of Monday the 12th by a calendar without Carnival: 10 of the 9th stands.
+    said = prediction("ABCD3", 10.0).assign(target_session=pd.Timestamp("2024-02-12"))
+    days = pd.to_datetime(sessions_between(date(2024, 2, 9), date(2024, 2, 21))).as_unit("us")
+    one = quotes(ABCD3=[9.0, 10.0]).tail(1)
+    market = pd.concat([one] * len(days), ignore_index=True)
+    market["session"], market["adjusted_close"] = days, 10.0 + np.arange(len(days))
+    outcome = met(said, market)
+    assert (outcome["realised_return"], outcome["is_halted"]) == (0.0, True)
+    assert outcome["target_session"] == pd.Timestamp("2024-02-12")
+
+
 def test_a_corrected_file_does_not_rewrite_what_was_met(tmp_path):
     lake = Lake(tmp_path)
     said = prediction("ABCD3", 10.0)
