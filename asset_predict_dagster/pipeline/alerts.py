@@ -1,4 +1,4 @@
-"""Alerts: a run that failed is told in one log line, and to a channel if there is one."""
+"""Alerts: a run that failed, or lacked prices, is told in one log line and to a channel if any."""
 
 import http.client
 import json
@@ -15,6 +15,7 @@ import dagster as dg
 from pydantic import SecretStr
 
 from asset_predict_dagster.errors import AlertError
+from asset_predict_dagster.pipeline.raw import market_records
 
 TIMEOUT = 5.0
 """Seconds that a channel may take to be reached, and again to answer."""
@@ -87,7 +88,33 @@ def alert_on_failure(
     context: dg.RunFailureSensorContext, alerts: dg.ResourceParam[AlertChannel]
 ) -> None:
     """A channel that is dead fails neither the run nor this sensor: the log says so."""
-    told = failure_message(context)
+    _tell(context, alerts, failure_message(context))
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    name="alert_on_missing_prices",
+    minimum_interval_seconds=_MINUTE,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells, as alert_on_failure does, of every run that came to its end without prices"
+    " that it should have had: the source was down, or a market file was refused.",
+)
+def alert_on_missing_prices(
+    context: dg.RunStatusSensorContext, alerts: dg.ResourceParam[AlertChannel]
+) -> None:
+    """One message for each check of `market_records` that failed in the run."""
+    for entry in context.instance.all_logs(
+        context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ):
+        check = entry.get_dagster_event().asset_check_evaluation_data
+        if not check.passed and check.asset_check_key in market_records.check_keys:
+            said = " ".join(str(one.value) for one in check.metadata.values())
+            _tell(context, alerts, _message(context, check.check_name, said))
+
+
+def _tell(
+    context: dg.RunStatusSensorContext, alerts: AlertChannel, told: Mapping[str, Any]
+) -> None:
     context.log.error(f"{told['job']} {told['run_id']} failed at {told['step']}: {told['error']}")
     try:
         alerts.send(told)
@@ -102,10 +129,14 @@ def failure_message(context: dg.RunFailureSensorContext) -> dict[str, Any]:
     `step` is empty where no step failed (the process was killed, say). `time` is when the run
     ended, UTC, in ISO 8601. Tags that Dagster hides are left out.
     """
-    run = context.dagster_run
     step, error = "", context.failure_event.message or "it did not say why"
     for event in context.get_step_failure_events()[:1]:
         step, error = event.step_key or "", _why(event)
+    return _message(context, step, error)
+
+
+def _message(context: dg.RunStatusSensorContext, step: str, error: str) -> dict[str, Any]:
+    run = context.dagster_run
     record = context.instance.get_run_record_by_id(run.run_id)
     ended = record.end_time if record is not None else None
     return {

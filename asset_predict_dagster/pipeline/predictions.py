@@ -9,6 +9,7 @@ import pandas as pd
 from asset_predict_dagster.errors import MarketDataError
 from asset_predict_dagster.pipeline.failed_checks import READ_BY_MODELS, failed_checks
 from asset_predict_dagster.pipeline.failures import says_why
+from asset_predict_dagster.pipeline.raw import has_looked
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.catching_up import in_words, predict_due
 from asset_predict_dagster.predictions.daily import Serving, strongest
@@ -50,7 +51,10 @@ def predictions(
             for row in served_at(promotions, champions, session).itertuples()
         ]
 
-    wanted = due(said, quotes["session"].drop_duplicates().dt.date, clock.last_session(), now)
+    quoted = quotes["session"].drop_duplicates().dt.date
+    wanted = due(said, quoted, clock.last_session(), now)
+    if not has_looked(context):
+        wanted = wanted.without_a_look(quoted)
     table = predict_due(
         wanted, said, serving_at, quotes, universe, features, now, models.expires_after
     )

@@ -88,7 +88,8 @@ def predict_due(
 def in_words(wanted: Due, answered: pd.DataFrame) -> dict[str, str]:
     """What was due and what became of it, for people: from `due`, and from `predict_due`.
 
-    Keys, where there is something to tell: `predicted`, `late`, `not_predicted`, `awaited`.
+    Keys, where there is something to tell: `predicted`, `late`, `not_predicted`, `awaited`,
+    `left_to_daily_prediction`.
     """
     about = asked_about(answered)
     asked = [day.date() for day in about.drop_duplicates()]
@@ -98,6 +99,7 @@ def in_words(wanted: Due, answered: pd.DataFrame) -> dict[str, str]:
         "predicted": _listed(asked) or "nothing: every session that may be is in the ledger",
         "late": _listed(late),
         "not_predicted": _listed(hindsight),
+        "left_to_daily_prediction": _listed(list(wanted.unread)),
     }
     if hindsight:
         words["not_predicted"] += ": every version has learned from later sessions"

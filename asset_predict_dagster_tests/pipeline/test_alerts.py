@@ -16,7 +16,11 @@ from pydantic import SecretStr
 
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.errors import AlertError, MarketFileError, SettingsError
-from asset_predict_dagster.pipeline.alerts import AlertChannel, alert_on_failure
+from asset_predict_dagster.pipeline.alerts import (
+    AlertChannel,
+    alert_on_failure,
+    alert_on_missing_prices,
+)
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.settings import load_settings
 
@@ -116,15 +120,21 @@ def instance() -> Iterator[dg.DagsterInstance]:
 class Daemon:
     """What Dagster's daemon does with the sensor: it remembers where it has got to."""
 
-    def __init__(self, instance: dg.DagsterInstance, channel: AlertChannel):
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        channel: AlertChannel,
+        sensor: dg.SensorDefinition = alert_on_failure,
+    ):
         self.instance, self.channel, self.cursor = instance, channel, None
+        self.sensor = sensor
         self.tick()  # from here on it looks at what fails
 
     def tick(self):
         with dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources={"alerts": self.channel}
         ) as context:
-            tick = alert_on_failure.evaluate_tick(context)
+            tick = self.sensor.evaluate_tick(context)
         self.cursor = tick.cursor
         return [reaction.error for reaction in tick.dagster_run_reactions or ()]
 
@@ -180,6 +190,32 @@ def test_a_run_that_succeeds_is_not_told(instance: dg.DagsterInstance):
         quiet.execute_in_process(instance=instance)
         assert daemon.tick() == []
     assert channel.received == []
+
+
+@dg.asset(
+    check_specs=[
+        dg.AssetCheckSpec(name, asset="raw_quotes")
+        for name in ("source_answered", "every_file_was_read", "of_another_kind")
+    ]
+)
+def raw_quotes():
+    yield dg.MaterializeResult()
+    yield dg.AssetCheckResult(check_name="source_answered", passed=True)
+    yield dg.AssetCheckResult(
+        check_name="every_file_was_read", passed=False, metadata={"offending": SENTENCE}
+    )
+    yield dg.AssetCheckResult(check_name="of_another_kind", passed=False)
+
+
+def test_a_run_that_went_on_without_a_file_is_told_with_the_reason(instance: dg.DagsterInstance):
+    with channel_that(says(200)) as channel:
+        daemon = Daemon(instance, channel.takes(), alert_on_missing_prices)
+        run = dg.materialize([raw_quotes], instance=instance)
+        assert daemon.tick() == [None]
+        assert daemon.tick() == []
+    ((_, told),) = channel.received
+    assert (told["step"], told["error"]) == ("every_file_was_read", SENTENCE)
+    assert told["run_id"] == run.run_id
 
 
 DEAD = {

@@ -204,6 +204,9 @@ def test_the_strongest_late_forecasts_are_those_of_the_next_session(late):
     table = strongest(late, n=5)
     assert set(table["target_session"]) == {pd.Timestamp(THU)}
     assert len(table) == 5
+    # Their action is of the session that was not known.
+    assert set(table["action"]) == {"-"}
+    assert "-" not in set(strongest(in_time(FRI), n=5)["action"])
 
 
 def test_what_is_said_late_counts_neither_for_drift_nor_for_live_skill(late):

@@ -181,6 +181,25 @@ def test_a_prediction_whose_quote_was_taken_back_is_left_too():
     assert meet_outcomes(prediction("ABCD3", 10.0), market).empty
 
 
+@pytest.mark.parametrize(("n_after", "n_met"), [(4, 0), (5, 1)])
+def test_a_quote_taken_back_is_waited_for_as_a_file_is_and_then_the_last_close_is_the_start(
+    n_after, n_met
+):
+    """R$ 8 on the 8th, and on the 9th no trade any more; 10.4 on the 14th is 30 % above 8."""
+    days = pd.to_datetime(sessions_between(date(2024, 2, 8), date(2024, 2, 21))).as_unit("us")
+    days = days[: 3 + n_after].delete(1)
+    one = quotes(ABCD3=[8.0])
+    market = pd.concat([one] * len(days), ignore_index=True)
+    market["session"], market["adjusted_close"] = days, [8.0] + [10.4] * (len(days) - 1)
+    unknown = prediction("LOST3", 10.0)
+    said = pd.concat([unknown, prediction("ABCD3", 10.0)], ignore_index=True)
+    table = meet_outcomes(said, market)
+    assert table["ticker"].tolist() == ["ABCD3"] * n_met
+    assert table["realised_return"].tolist() == pytest.approx([0.3] * n_met)
+    assert table["realised_price"].tolist() == pytest.approx([13.0] * n_met)
+    assert not table["is_halted"].any()
+
+
 # The paper that was ABCD3 trades as WXYZ3 from the 14th on
 
 CHANGE = [("ABCD3", "WXYZ3", "2024-02-14")]
