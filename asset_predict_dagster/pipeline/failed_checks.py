@@ -12,7 +12,7 @@ from asset_predict_dagster.pipeline.raw import EVERY_FILE_WAS_READ, SOURCE_ANSWE
 
 OF_ABSENCE = ("quotes_are_fresh", SOURCE_ANSWERED, EVERY_FILE_WAS_READ)
 """Checks that fail when prices do not come. What there is, is as good as before, and can be learned
-from, also from a history that ended years ago; `model_health` says that it is old, alerts the rest."""
+from, also from a history that ended years ago: `model_health` says that it is old."""
 
 READ_BY_MODELS = ("raw_quotes", "quotes", "universe", "features")
 """What a forecast is made from: while a check fails there, nothing is said and nothing trained."""

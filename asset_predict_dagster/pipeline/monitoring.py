@@ -7,6 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
+from asset_predict_dagster.errors import BundleError
 from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.pipeline.failed_checks import failed_checks
 from asset_predict_dagster.pipeline.failures import says_why
@@ -75,12 +76,19 @@ def drift(
 ) -> pd.DataFrame:
     """One column of what a model reads or says, the last sessions beside what it was made from.
 
-    Where there is too little history to compare there is no row; the metadata says why.
+    Where there is too little history to compare there is no row, nor of a champion whose bundle
+    cannot be opened; the metadata says why.
     """
     tables = lake.open()
     parts = []
     for row in champions.itertuples():
-        found = drifts_of(tables, row.model, row.model_version, models.load(row.bundle))
+        try:
+            bundle = models.load(row.bundle)
+        except BundleError as error:
+            context.log.error(f"{row.model} {row.model_version} is not judged: {error}")
+            context.add_output_metadata({row.model: f"not judged ({error})"})
+            continue
+        found = drifts_of(tables, row.model, row.model_version, bundle)
         context.add_output_metadata({row.model: "; ".join(each.reason for each in found)})
         parts += [drift_table(row.model, row.model_version, d) for d in found if d.is_judged]
     return pd.concat(parts) if parts else pd.DataFrame(columns=DRIFT.column_names)
