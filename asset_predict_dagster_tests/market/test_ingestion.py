@@ -1,5 +1,6 @@
 """What the lake holds depends on which files the folder has, and on nothing that came before."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -119,13 +120,14 @@ def test_files_without_a_record_of_the_market_make_tables_without_rows(lake, fol
 def test_a_file_with_too_much_that_cannot_be_is_refused_whole(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0), record(3, 5.0, "ZZAB3") | {"high": 4}])
-    with pytest.raises(
-        MarketFileError,
-        match=r"D03012019.TXT: 1 of 2 records cannot be true, more than 0.50%.*line 3, ZZAB3 on"
-        r" 2019-01-03: PREMIN 5.0, but the lowest price is above the highest",
-    ):
-        ingest(lake, CotahistFolder(folder))
-    assert versions(lake) == (None, None)
+    [refused] = ingest(lake, CotahistFolder(folder)).refused.to_dict("records")
+    assert refused["file"] == "COTAHIST_D03012019.TXT"
+    assert re.search(
+        r"1 of 2 records cannot be true, more than 0.50%.*line 3, ZZAB3 on 2019-01-03: PREMIN 5.0,"
+        r" but the lowest price is above the highest",
+        refused["reason"],
+    )
+    assert closes_in(lake) == {(2, "ZZAA3"): 10.0}
 
 
 def test_a_few_records_that_cannot_be_go_to_a_table_of_their_own(lake, folder):
