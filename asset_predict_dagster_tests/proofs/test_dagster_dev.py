@@ -24,8 +24,8 @@ import requests
 from asset_predict_dagster.registry.mlflow_database import open_client
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.tables import CHAMPIONS, PREDICTIONS
-from asset_predict_dagster_tests.proofs.browser import CHROMIUM, browser
 from asset_predict_dagster_tests.pipeline.conftest import Workplace
+from asset_predict_dagster_tests.proofs.browser import CHROMIUM, browser
 from asset_predict_dagster_tests.proofs.processes import (
     NEXT,
     TRAINED_ON,
