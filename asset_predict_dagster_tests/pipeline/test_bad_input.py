@@ -193,7 +193,10 @@ def test_a_source_that_is_down_ends_the_run_until_b3_opens_and_no_later(
 def test_a_source_that_is_down_is_an_error_where_there_is_nothing_to_go_on_with(
     tmp_path, forbidding: str
 ):
-    place = new_workplace(tmp_path, source="cotahist", as_of=None)
+    (tmp_path / "landing").mkdir()
+    place = new_workplace(
+        tmp_path, source="cotahist", cotahist_folder=tmp_path / "landing", as_of=None
+    )
     step, sentence = failure_of(looked_at(place, "2018-02-07 10:00", forbidding))
     assert (step, "403 Forbidden" in sentence) == ("market_records", True)
 

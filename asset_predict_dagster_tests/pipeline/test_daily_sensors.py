@@ -12,7 +12,7 @@ from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.market.simulated import SimulatedMarket, complete_files
 from asset_predict_dagster.settings import load_settings
-from asset_predict_dagster.tables import CHAMPIONS, INGESTED_FILES, PREDICTIONS
+from asset_predict_dagster.tables import CHAMPIONS, INGESTED_FILES, PREDICTIONS, RAW_QUOTES
 from asset_predict_dagster_tests.pipeline.conftest import new_workplace
 from asset_predict_dagster_tests.pipeline.daily_life import (
     FAILED,
@@ -286,23 +286,45 @@ def test_a_file_that_another_run_has_read_is_not_asked_for(folder: Folder, tmp_p
     assert reason(folder.sees()) == "no file is new"
 
 
-def test_a_run_that_failed_is_asked_for_again_at_most_twice(folder: Folder, tmp_path):
-    path = land(folder, tmp_path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+def asked_every_ten_minutes(folder: Folder, is_success: bool) -> list[str]:
     asked = []
     for minutes in range(0, 300, 10):
         moment = (at("2018-02-06 18:10") + timedelta(minutes=minutes)).strftime("%Y-%m-%d %H:%M")
         answer = folder.sees(moment)
         if isinstance(answer, dg.RunRequest):
             asked.append(moment[-5:])
-            assert not folder.run_for(answer)
-    assert asked == ["18:20", "18:30", "19:10"]
+            assert folder.run_for(answer) == is_success
+    return asked
+
+
+def test_a_run_that_failed_is_asked_for_again_at_most_twice(folder: Folder, tmp_path):
+    land(folder, tmp_path)
+    lost = Path(folder.place.settings.lake_root, RAW_QUOTES.name)
+    aside = lost.rename(tmp_path / "aside")
+    lost.write_text("no table")
+    assert asked_every_ten_minutes(folder, is_success=False) == ["18:20", "18:30", "19:10"]
     assert f"asked for 3 times in vain: {NEW}" in reason(folder.sees("2018-02-06 23:59"))
+
+    lost.unlink()
+    aside.rename(lost)
+    os.utime(folder.files / NEW, (0, 0))
+    assert folder.run_for(folder.settles("2018-02-07 00:10"))
+    assert reason(folder.sees("2018-02-07 00:20")) == "no file is new"
+
+
+def test_a_file_that_is_refused_is_asked_for_once_and_again_when_it_is_replaced(
+    folder: Folder, tmp_path
+):
+    """The run comes to its end without it: it is tried again by each run that comes anyway."""
+    path = land(folder, tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert asked_every_ten_minutes(folder, is_success=True) == ["18:20"]
+    assert NEW not in set(folder.place.lake.read(INGESTED_FILES)["file"])
 
     path.write_bytes(whole)
     assert folder.run_for(folder.settles("2018-02-07 00:10"))
-    assert reason(folder.sees("2018-02-07 00:20")) == "no file is new"
+    assert NEW in set(folder.place.lake.read(INGESTED_FILES)["file"])
 
 
 def test_a_run_that_failed_after_it_had_read_the_file_is_asked_for_again(folder: Folder, tmp_path):

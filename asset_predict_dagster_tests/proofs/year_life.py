@@ -21,7 +21,7 @@ from asset_predict_dagster.tables import (
     PREDICTIONS,
 )
 from asset_predict_dagster_tests.proofs.year_driver import Daemon, Run, SimulatedClock
-from asset_predict_dagster_tests.proofs.year_rules import MODELS, Seen, who_serves
+from asset_predict_dagster_tests.proofs.year_rules import EXPIRES_AFTER, MODELS, Seen, who_serves
 from asset_predict_dagster_tests.proofs.year_world import SAO_PAULO, World, Year, midnight
 
 TINY = {
@@ -47,8 +47,10 @@ class Lived:
     ----------
     looks
         One per look of the sensors, with what they could see.
-    serving
+    by_rule, by_table
         Model → since when which version has served, by the rule and by the table of champions.
+    trained_at
+        Model and version → when it was trained, of those that have served.
     rewritten
         Month → rows of the ledger that are no longer what they were a month before.
     """
@@ -63,6 +65,7 @@ class Lived:
     by_table: dict[str, list[tuple[datetime, str]]] = field(
         default_factory=lambda: {model: [] for model in MODELS}
     )
+    trained_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
     rewritten: dict[str, int] = field(default_factory=dict)
     diary: list[str] = field(default_factory=list)
     _rows: dict[str, np.ndarray] = field(default_factory=dict)
@@ -193,8 +196,20 @@ def _observe(lived: Lived, run: Run, note: Callable[[datetime, str], None]) -> N
         known = lived.by_rule[model]
         incumbent = known[-1][1] if known else None
         candidate = registry.challenger(model).version
-        serves = who_serves(model, candidate, incumbent, evaluation, forecasts, lived.settings.seed)
+        has_expired = incumbent is not None and (
+            run.ran_at - lived.trained_at[model, incumbent] > EXPIRES_AFTER
+        )
+        serves = who_serves(
+            model,
+            candidate,
+            incumbent,
+            evaluation,
+            forecasts,
+            lived.settings.seed,
+            has_expired=has_expired,
+        )
         row = champions.loc[model]
+        lived.trained_at[model, row["model_version"]] = row["trained_at"]
         if serves != incumbent:
             known.append((run.ran_at, serves))
         if row["model_version"] != incumbent:

@@ -16,6 +16,7 @@ from asset_predict_dagster.market.sessions import sessions_between
 MODELS = ("random_forest", "lstm")
 WORST_FIRST = ("missing", "losing_skill", "drifting", "stale")
 STALE_AFTER = timedelta(days=15)
+EXPIRES_AFTER = timedelta(days=60)
 A_WEEK = 3
 SESSIONS_OF_PATIENCE = 5
 
@@ -115,13 +116,15 @@ def who_serves(
     evaluation: pd.DataFrame,
     forecasts: pd.DataFrame,
     seed: int,
+    *,
+    has_expired: bool,
 ) -> str:
     """The version of a model that the rule of promotion puts or leaves in place.
 
     `evaluation` and `forecasts` are as they stood when it was decided: the holdout's rows at the
-    horizon of the action.
+    horizon of the action. An incumbent that `has_expired` says nothing any more.
     """
-    if incumbent is None or candidate == incumbent:
+    if incumbent is None or candidate == incumbent or has_expired:
         return candidate
     if has_skill(evaluation, model, incumbent) and not has_skill(evaluation, model, candidate):
         return incumbent
