@@ -43,7 +43,7 @@ check: .venv/installed-dev                          ## style, types, import cont
 test: check                                         ## everything that CI holds
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-proofs: .venv/installed-dev                         ## what takes longer: many seeds, long markets
+proofs: .venv/installed-dev                         ## what takes hours: a year, kills, many seeds
 	$(BIN)/python -m pytest -m proofs
 
 benchmarks: .venv/installed-dev                     ## the speed figures, both sides in one run

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from asset_predict_dagster.errors import MissingTableError, TableError
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.lake_log import versions
 from asset_predict_dagster.table_content import content_digest, to_arrow
 from asset_predict_dagster.tables import (
     DAY,
@@ -527,7 +528,17 @@ def test_no_version_is_forgotten_however_old(lake):
 def test_other_programs_are_asked_to_forget_none_either(lake):
     lake.insert_new(CLOSES, THREE_DAYS)
     configuration = lake.delta(CLOSES.name).metadata().configuration
-    assert configuration == {"delta.enableExpiredLogCleanup": "false"}
+    assert configuration["delta.enableExpiredLogCleanup"] == "false"
+
+
+def test_a_table_that_is_written_every_day_is_opened_from_a_checkpoint_and_forgets_nothing(lake):
+    for n in range(12):
+        lake.write(CLOSES, THREE_DAYS.assign(close=THREE_DAYS["close"] + n))
+    stored = lake.delta(CLOSES.name)
+    checkpoints = Path(stored.table_uri.removeprefix("file://"), "_delta_log").glob("*.checkpoint*")
+    assert [path.name for path in checkpoints] == [f"{9:020}.checkpoint.parquet"]
+    assert [version.number for version in versions(stored)] == list(range(12))
+    assert lake.read(CLOSES, version=0)["close"].tolist() == THREE_DAYS["close"].tolist()
 
 
 # Digests
