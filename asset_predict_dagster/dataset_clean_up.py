@@ -36,7 +36,7 @@ from asset_predict_dagster.tables import Table
 OLDER_THAN = timedelta(hours=6)
 """Longer than any run takes to read a table, or to commit the files that it has written."""
 
-CROWDED = 50
+CROWDED = 10
 """Files beyond one a partition from which merging them pays."""
 
 

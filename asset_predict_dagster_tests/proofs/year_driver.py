@@ -113,7 +113,7 @@ class Daemon:
         queued = self.waiting
         for schedule in self._whole.schedule_defs:
             missed = _ticks(schedule, self._asked_until or now, now)
-            if missed:
+            if missed and not _is_left_out(schedule, missed[-1]):
                 self._ask_schedule(schedule, missed[-1], now)
         self._asked_until = now + timedelta(seconds=1)
         for sensor in self._whole.sensor_defs if at_sensors else ():
@@ -219,6 +219,15 @@ def lean(definitions: dg.Definitions) -> dg.Definitions:
         resources=definitions.resources,
         loggers=definitions.loggers,
     )
+
+
+def _is_left_out(schedule: dg.ScheduleDefinition, tick: datetime) -> bool:
+    """Housekeeping is asked for on the first Sunday of a month only.
+
+    What is stored bears the time of the machine, so that none of it is ever old, and all is kept
+    and looked at: that costs more each week.
+    """
+    return schedule.job_name == "housekeeping" and tick.day > 7
 
 
 def _names(asset: Any) -> set[str]:
