@@ -1,18 +1,14 @@
 """A run that failed is told once, and a channel that is dead harms nobody."""
 
-import json
 import logging
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import dagster as dg
 import pytest
-from pydantic import SecretStr
 
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.errors import AlertError, MarketFileError, SettingsError
@@ -23,59 +19,9 @@ from asset_predict_dagster.pipeline.alerts import (
 )
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.settings import load_settings
+from asset_predict_dagster_tests.pipeline.channel import TOKEN, channel_that, says
 
-TOKEN = "s3cr3t-t0k3n"
 SENTENCE = "COTAHIST_A2020.TXT: the trailer promises 3 quotes but the file has 2"
-
-
-class Channel:
-    """A web server on this machine that takes alerts, and answers as it is told to."""
-
-    def __init__(self, answer: Callable[[BaseHTTPRequestHandler], None]):
-        channel = self
-        self.received: list[tuple[str, dict]] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                channel.received.append((self.path, json.loads(body)))
-                answer(self)
-
-            do_GET = do_POST
-
-            def log_message(self, *args):
-                """Nobody reads it."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/hooks/{TOKEN}?to=team"
-
-    def takes(self, timeout: float = 5.0) -> AlertChannel:
-        return AlertChannel(SecretStr(self.address), timeout)
-
-
-@contextmanager
-def channel_that(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[Channel]:
-    channel = Channel(answer)
-    serving = threading.Thread(target=channel.server.serve_forever, daemon=True)
-    serving.start()
-    yield channel
-    channel.server.shutdown()
-    channel.server.server_close()
-    serving.join()
-
-
-def says(status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-
-    return answer
 
 
 def drips(handler: BaseHTTPRequestHandler) -> None:

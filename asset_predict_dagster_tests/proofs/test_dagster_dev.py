@@ -24,6 +24,7 @@ import requests
 from asset_predict_dagster.registry.mlflow_database import open_client
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.tables import CHAMPIONS, PREDICTIONS
+from asset_predict_dagster_tests.pipeline.channel import Channel, channel_that, says
 from asset_predict_dagster_tests.pipeline.conftest import Workplace
 from asset_predict_dagster_tests.proofs.browser import CHROMIUM, browser
 from asset_predict_dagster_tests.proofs.processes import (
@@ -164,7 +165,13 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory) -> Iterator[Running]:
+def channel() -> Iterator[Channel]:
+    with channel_that(says(200)) as channel:
+        yield channel
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, channel: Channel) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("dev")
     place = workplace(folder, TRAINED_ON)
     assert place.run("complete_pipeline").success
@@ -177,7 +184,7 @@ def running(tmp_path_factory) -> Iterator[Running]:
         process = subprocess.Popen(
             [*command, "-h", "127.0.0.1", "-p", str(port)],
             # The next session has closed, and nobody has predicted it.
-            env=environment(folder, NEXT),
+            env=environment(folder, NEXT) | {"ASSET_PREDICT_ALERT_WEBHOOK": channel.address},
             cwd=folder,
             stdout=log,
             stderr=log,
@@ -252,6 +259,21 @@ def test_the_session_that_closed_is_predicted_without_a_hand(running: Running):
         return sessions.max() == pd.Timestamp(NEXT)
 
     running.wait_for(f"a prediction of {NEXT}", is_predicted)
+
+
+def test_a_run_that_was_typed_and_failed_is_told_of(running: Running, channel: Channel):
+    """It belongs to no code location that the daemon knows."""
+    folder = running.log.parent
+    nothing = environment(folder, NEXT) | {"ASSET_PREDICT_DATA": str(folder / "nothing")}
+    command = [str(Path(sys.executable).parent / "dagster"), "job", "execute"]
+    command += ["-m", "asset_predict_dagster.definitions", "-j", "retrain"]
+    done = subprocess.run(command, env=nothing, cwd=folder, capture_output=True)
+    assert done.returncode != 0
+    running.wait_for(
+        "an alert", lambda: any(told["job"] == "retrain" for _, told in channel.received)
+    )
+    (told,) = [told for _, told in channel.received if told["job"] == "retrain"]
+    assert "has not been made yet" in told["error"]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="the browser is not here: apt-get install chromium")
