@@ -77,10 +77,18 @@ class LakeReader:
         return to_pandas(self._sorted(table, keyed, version, where).select(wanted))
 
     def distinct(
-        self, table: Table, columns: Sequence[str], where: Where | None = None
+        self,
+        table: Table,
+        columns: Sequence[str],
+        where: Where | None = None,
+        days: tuple[date, date] | None = None,
     ) -> pd.DataFrame:
-        """What some columns say together in the rows, each once and sorted by them; as `read`."""
-        found = self._stored(table, columns, where=where).group_by(list(columns)).aggregate([])
+        """What some columns say together in the rows, each once and sorted by them; as `read`.
+
+        Of `days`, the first and the last session that is wanted, files of others cost nothing.
+        """
+        stored = self._stored(table, columns, days=days, where=where)
+        found = stored.group_by(list(columns)).aggregate([])
         return to_pandas(found.sort_by([(name, "ascending") for name in columns]))
 
     def read_if_made(self, table: Table, where: Where | None = None) -> pd.DataFrame | None:

@@ -53,8 +53,7 @@ def why_not(lake: Lake, instance: dg.DagsterInstance, session: date, now: dateti
     missing = [table.name for table in (QUOTES, CHAMPIONS) if not lake.exists(table)]
     if missing:
         return f"there are no {' and no '.join(missing)} yet: run complete_pipeline"
-    asked = asked_sessions(lake)
-    if asked and asked[-1] >= session:
+    if asked_sessions(lake, since=session):
         return f"{session}, the last session whose morning has come, is predicted already"
     running = unfinished_run(instance, [daily_prediction.name])
     if running:

@@ -4,29 +4,44 @@ A row answers the session that had just closed when it was made: its own, or, wh
 come, the one `sessions_late` sessions after it.
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.market.sessions import session_after
+from asset_predict_dagster.market.sessions import session_after, sessions_between
 from asset_predict_dagster.predictions.due import MOST_LATE
 from asset_predict_dagster.tables import PREDICTIONS
 
 _NEAREST = {"horizon": range(1, MOST_LATE + 2)}
 """Every answer has one of these horizons: the others need not be read."""
 
-
-def asked_sessions(lake: Lake) -> list[date]:
-    """The sessions that were asked about, sorted; none without a ledger."""
-    return sorted(answers(lake))
+_DAYS_OF_MOST_LATE = 30
+"""More than that many sessions ever last."""
 
 
-def answers(lake: Lake) -> dict[date, set[str]]:
-    """Each session that was asked about, and the models that answered."""
+def asked_sessions(lake: Lake, since: date | None = None) -> list[date]:
+    """The sessions that were asked about, sorted; none without a ledger.
+
+    With `since` those from it on: a ledger of years is then as quickly asked as one of days.
+    """
+    if since is None:
+        return sorted(answers(lake))
+    # A late answer stands in a row of an earlier session.
+    before = sessions_between(since - timedelta(days=_DAYS_OF_MOST_LATE), since)[-MOST_LATE - 1 :]
+    days = before[0].astype(date), date.max
+    return sorted(session for session in answers(lake, days) if session >= since)
+
+
+def answers(lake: Lake, days: tuple[date, date] | None = None) -> dict[date, set[str]]:
+    """Each session that was asked about, and the models that answered.
+
+    With `days`, as the rows of the sessions from the first to the last of them say.
+    """
     said: dict[date, set[str]] = {}
     if lake.exists(PREDICTIONS):
-        rows = lake.distinct(PREDICTIONS, ["model", "session", "sessions_late"], where=_NEAREST)
+        columns = ["model", "session", "sessions_late"]
+        rows = lake.distinct(PREDICTIONS, columns, _NEAREST, days)
         for row, session in zip(rows.itertuples(), asked_about(rows), strict=True):
             said.setdefault(session.date(), set()).add(row.model)
     return said

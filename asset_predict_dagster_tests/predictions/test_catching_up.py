@@ -143,7 +143,10 @@ def test_a_late_row_stands_in_the_ledger_beside_yesterdays(late, tmp_path):
     lake.insert_new(PREDICTIONS, in_time(FRI))
     assert asked_sessions(lake) == [FRI]
     assert lake.insert_new(PREDICTIONS, late).n_rows == len(in_time(FRI)) + len(late)
-    assert asked_sessions(lake) == [FRI, ASH]
+    assert asked_sessions(lake) == asked_sessions(lake, since=FRI) == [FRI, ASH]
+    # The rows of Ash Wednesday's answer are Friday's.
+    assert asked_sessions(lake, since=ASH) == [ASH]
+    assert asked_sessions(lake, since=THU) == []
     assert answers(lake)[ASH] == {"random_forest", "memory"}
     ledger = lake.read(PREDICTIONS)
     assert len(newest(ledger)) == len(late)

@@ -22,6 +22,7 @@ from dagster._core.remote_origin import (
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from asset_predict_dagster.definitions import build_definitions
+from asset_predict_dagster.pipeline.daily_runs import SAO_PAULO
 from asset_predict_dagster.pipeline.resources import Clock
 from asset_predict_dagster.settings import Settings
 
@@ -103,9 +104,11 @@ class Daemon:
         return [run for run in self.runs if run.is_success is None]
 
     def ticks(self, first: datetime, last: datetime) -> Iterator[datetime]:
-        """When a schedule ticks, in no order."""
+        """When a schedule ticks and is looked at, in no order."""
         for schedule in self._whole.schedule_defs:
-            yield from _ticks(schedule, first, last)
+            for tick in _ticks(schedule, first, last):
+                if not is_left_out(schedule, tick):
+                    yield tick
 
     def look(self, now: datetime, *, at_sensors: bool) -> list[Run]:
         """One moment: who is to be asked is asked, then the queue runs; what has run."""
@@ -113,7 +116,7 @@ class Daemon:
         queued = self.waiting
         for schedule in self._whole.schedule_defs:
             missed = _ticks(schedule, self._asked_until or now, now)
-            if missed and not _is_left_out(schedule, missed[-1]):
+            if missed and not is_left_out(schedule, missed[-1]):
                 self._ask_schedule(schedule, missed[-1], now)
         self._asked_until = now + timedelta(seconds=1)
         for sensor in self._whole.sensor_defs if at_sensors else ():
@@ -221,13 +224,17 @@ def lean(definitions: dg.Definitions) -> dg.Definitions:
     )
 
 
-def _is_left_out(schedule: dg.ScheduleDefinition, tick: datetime) -> bool:
-    """Housekeeping is asked for on the first Sunday of a month only.
+def is_left_out(schedule: dg.ScheduleDefinition, tick: datetime) -> bool:
+    """Ticks that are not looked at, to save hours.
 
-    What is stored bears the time of the machine, so that none of it is ever old, and all is kept
-    and looked at: that costs more each week.
+    Housekeeping is asked for on the first Sunday of a month only: what is stored bears the time of
+    the machine, so that none of it is ever old, and all is kept and looked at, more each week. Of
+    the night those from four to nine o'clock are asked on the tenth, the twentieth and the
+    thirtieth only.
     """
-    return schedule.job_name == "housekeeping" and tick.day > 7
+    if schedule.job_name == "housekeeping":
+        return tick.day > 7
+    return 4 <= tick.astimezone(SAO_PAULO).hour <= 9 and tick.day % 10 > 0
 
 
 def _names(asset: Any) -> set[str]:
