@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from asset_predict_dagster.errors import MissingTableError, TableError
 from asset_predict_dagster.lake_parts import column_of_parts, filled_up, names_of_parts, noted_parts
 from asset_predict_dagster.table_content import sorted_by_key, to_pandas, with_defaults
-from asset_predict_dagster.tables import Table
+from asset_predict_dagster.tables import TEXT, Table
 
 Where = Mapping[str, Collection[Any]]
 """Column → the values that are wanted of it."""
@@ -178,7 +178,7 @@ class LakeReader:
     ) -> pa.Table:
         """Rows as they are stored, those of the sessions from the first to the last of `days`."""
         where = where or {}
-        defaulted = [name for name in where if name in table.defaults]
+        read_first = [name for name in where if _is_read_first(table, name)]
         stored = self.delta(table.name, version)
         rows = _with_columns_since(stored.to_pyarrow_dataset(), table)
         lacking = [name for name in columns if name not in rows.schema.names]
@@ -188,7 +188,7 @@ class LakeReader:
                 f" lists them, materialise the asset '{table.name}' again"
             )
         try:
-            read = list(dict.fromkeys([*columns, *defaulted]))
+            read = list(dict.fromkeys([*columns, *read_first]))
             content = with_defaults(rows.to_table(read, _wanted(table, days, where)), table)
         except FileNotFoundError:
             raise TableError(
@@ -198,7 +198,7 @@ class LakeReader:
             ) from None
         if self._on_read is not None:
             self._on_read(table.name, stored.version())
-        for name in defaulted:
+        for name in read_first:
             wanted = pa.array(sorted(where[name]), content[name].type)
             content = content.filter(pc.is_in(content[name], wanted))
         return content.select(list(columns))
@@ -213,15 +213,22 @@ def _with_columns_since(rows: ds.Dataset, table: Table) -> ds.Dataset:
     return rows if schema is rows.schema else rows.replace_schema(schema)
 
 
-def _wanted(table: Table, days: tuple[date, date] | None, where: Where) -> ds.Expression | None:
-    """The rows that are wanted, as far as all files can tell; None stands for all.
+def _is_read_first(table: Table, name: str) -> bool:
+    """Whether rows can be chosen by a column only after they were read.
 
-    What an earlier program's file says of a column it has not, Delta takes for a contradiction.
+    What an earlier program's file says of a column it has not, Delta takes for a contradiction. And
+    what Delta tells of a file's texts, Arrow cannot compare with a text.
     """
+    is_text = table.schema.field(name).type == TEXT and name not in table.partition_by
+    return is_text or name in table.defaults
+
+
+def _wanted(table: Table, days: tuple[date, date] | None, where: Where) -> ds.Expression | None:
+    """The rows that are wanted, as far as all files can tell; None stands for all."""
     conditions = [
         pc.field(name).isin(pa.array(sorted(values), table.schema.field(name).type))
         for name, values in where.items()
-        if name not in table.defaults
+        if not _is_read_first(table, name)
     ]
     if days:
         session = pc.field("session")

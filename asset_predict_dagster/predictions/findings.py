@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
-from asset_predict_dagster.dataset.samples import ACTION_HORIZON
+from asset_predict_dagster.dataset.samples import ACTION_HORIZON, ACTIONS
 from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.errors import AssetPredictError, BundleError
 from asset_predict_dagster.lake import Lake
@@ -27,6 +27,13 @@ from asset_predict_dagster.tables import (
 _KEY = ["ticker", "session"]
 
 _NEXT = {"horizon": [ACTION_HORIZON]}
+
+_OF_HOLDOUT = [
+    *("window", "model", "model_version", "horizon", *_KEY, "expected_return"),
+    *(f"probability_{action}" for action in ACTIONS),
+    *("realised_return", "realised_label"),
+]
+"""What is compared with what came live."""
 """One row of thirty: the later horizons are not read."""
 
 
@@ -95,7 +102,7 @@ def skills_of(lake: Lake, model: str, model_version: str, seed: int) -> list[Ski
     """
     live = live_rows(
         _said(lake, model),
-        _of(lake.read(OUTCOMES, where=_NEXT), model),
+        lake.read(OUTCOMES, where={"model": [model], **_NEXT}),
         lake.read(LABELS, columns=[*_KEY, "action"]),
     )
     if live.empty:
@@ -106,17 +113,13 @@ def skills_of(lake: Lake, model: str, model_version: str, seed: int) -> list[Ski
 
 def _said(lake: Lake, model: str) -> pd.DataFrame:
     """What it said of the next session, whichever version served."""
-    return _of(lake.read(PREDICTIONS, where=_NEXT), model)
+    return lake.read(PREDICTIONS, where={"model": [model], **_NEXT})
 
 
 def _holdout(lake: Lake, models: list[str], versions: list[str]) -> pd.DataFrame:
     """What versions of some models said of the next session, all of it out of sample."""
-    rows = lake.read(FORECASTS_OUT_OF_SAMPLE, where={"window": [HOLDOUT], **_NEXT})
-    return rows[rows["model"].isin(models) & rows["model_version"].isin(versions)]
-
-
-def _of(rows: pd.DataFrame, model: str) -> pd.DataFrame:
-    return rows[rows["model"] == model]
+    wanted = {"window": [HOLDOUT], "model": models, "model_version": versions, **_NEXT}
+    return lake.read(FORECASTS_OUT_OF_SAMPLE, _OF_HOLDOUT, where=wanted)
 
 
 def _not_watched(why: str) -> SkillWatch:
