@@ -132,14 +132,17 @@ def predicted_at(place: Workplace, moment: str, *, looks: bool = True) -> dict[s
 
     `looks`: in a run that asks the source for files as well, in vain.
     """
-    job = build_definitions(place.settings, clock=At(moment=moment))
+    usual = build_definitions(place.settings, clock=At(moment=moment))
+    market = Silent(place.settings.landing, market=SimulatedMarket(42, STRONG))
+    location = dg.Definitions(
+        assets=usual.assets,
+        executor=usual.executor,
+        resources={**(usual.resources or {}), "market": market},
+    )
     read = [RAW_QUOTES, INGESTED_FILES, INGESTED_SESSIONS, REJECTED_RECORDS] if looks else []
-    result = job.resolve_implicit_global_asset_job_def().execute_in_process(
+    result = location.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=place.instance,
         asset_selection=[dg.AssetKey(table.name) for table in [*read, PREDICTIONS]],
-        resources={
-            "market": Silent(place.settings.landing, market=SimulatedMarket(42, STRONG)),
-        },
     )
     (event,) = result.asset_materializations_for_node("predictions")
     return {name: value.value for name, value in event.metadata.items()}
