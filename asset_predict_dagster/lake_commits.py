@@ -18,6 +18,10 @@ from asset_predict_dagster.errors import LakeDownError, TableError, WriteConflic
 from asset_predict_dagster.lake_log import KEEP_LOG, TABLE_PROPERTIES, Notes
 from asset_predict_dagster.tables import Table
 
+GROUP = 16_384
+"""Rows of which Parquet says together what they hold: of a key of few values in a large table, the
+others need not be read."""
+
 
 def commit(
     uri: str,
@@ -116,6 +120,7 @@ def writer_properties(table: Table) -> WriterProperties:
     return WriterProperties(
         compression="ZSTD",
         compression_level=1,
+        max_row_group_size=GROUP,
         default_column_properties=ColumnProperties(dictionary_enabled=False),
         column_properties={name: ColumnProperties(dictionary_enabled=True) for name in texts},
     )

@@ -3,27 +3,21 @@
 Writing is `lake.py`'s; everybody opens a `Lake`, which does both.
 """
 
-import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from asset_predict_dagster.errors import MissingTableError, TableError
+from asset_predict_dagster.lake_filters import Where, chosen, with_columns_since
 from asset_predict_dagster.lake_parts import column_of_parts, filled_up, names_of_parts, noted_parts
 from asset_predict_dagster.table_content import sorted_by_key, to_pandas, with_defaults
-from asset_predict_dagster.tables import TEXT, Table
-
-Where = Mapping[str, Collection[Any]]
-"""Column → the values that are wanted of it."""
+from asset_predict_dagster.tables import Table
 
 
 class LakeReader:
@@ -178,9 +172,9 @@ class LakeReader:
     ) -> pa.Table:
         """Rows as they are stored, those of the sessions from the first to the last of `days`."""
         where = where or {}
-        read_first = [name for name in where if _is_read_first(table, name)]
+        read_first = [name for name in where if name in table.defaults]
         stored = self.delta(table.name, version)
-        rows = _with_columns_since(stored.to_pyarrow_dataset(), table)
+        rows = with_columns_since(stored.to_pyarrow_dataset(), table)
         lacking = [name for name in columns if name not in rows.schema.names]
         if lacking:
             raise TableError(
@@ -189,7 +183,7 @@ class LakeReader:
             )
         try:
             read = list(dict.fromkeys([*columns, *read_first]))
-            content = with_defaults(rows.to_table(read, _wanted(table, days, where)), table)
+            content = with_defaults(chosen(rows, table, read, days, where), table)
         except FileNotFoundError:
             raise TableError(
                 f"version {stored.version()} of table '{table.name}' can no longer be read in"
@@ -202,35 +196,3 @@ class LakeReader:
             wanted = pa.array(sorted(where[name]), content[name].type)
             content = content.filter(pc.is_in(content[name], wanted))
         return content.select(list(columns))
-
-
-def _with_columns_since(rows: ds.Dataset, table: Table) -> ds.Dataset:
-    """With the columns that the table was made before and that have a default, as missing ones."""
-    schema = rows.schema
-    for name in table.defaults:
-        if name not in schema.names:
-            schema = schema.append(table.schema.field(name))
-    return rows if schema is rows.schema else rows.replace_schema(schema)
-
-
-def _is_read_first(table: Table, name: str) -> bool:
-    """Whether rows can be chosen by a column only after they were read.
-
-    What an earlier program's file says of a column it has not, Delta takes for a contradiction. And
-    what Delta tells of a file's texts, Arrow cannot compare with a text.
-    """
-    is_text = table.schema.field(name).type == TEXT and name not in table.partition_by
-    return is_text or name in table.defaults
-
-
-def _wanted(table: Table, days: tuple[date, date] | None, where: Where) -> ds.Expression | None:
-    """The rows that are wanted, as far as all files can tell; None stands for all."""
-    conditions = [
-        pc.field(name).isin(pa.array(sorted(values), table.schema.field(name).type))
-        for name, values in where.items()
-        if not _is_read_first(table, name)
-    ]
-    if days:
-        session = pc.field("session")
-        conditions.append((session >= pa.scalar(days[0])) & (session <= pa.scalar(days[1])))
-    return reduce(operator.and_, conditions) if conditions else None

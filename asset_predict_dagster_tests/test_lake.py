@@ -175,6 +175,20 @@ def test_a_table_without_rows_can_be_written_and_read(lake):
     ]
 
 
+@pytest.mark.parametrize("by", ["write", "insert_new", "both"])
+def test_rows_can_be_chosen_by_their_texts_however_they_were_written(lake, by):
+    two = pd.concat([THREE_DAYS, closes({"2024-01-02": 20.0}, ticker="ZZAB3")], ignore_index=True)
+    if by == "both":
+        lake.write(CLOSES, two.iloc[:2])
+        lake.insert_new(CLOSES, two.iloc[2:])
+    else:
+        getattr(lake, by)(CLOSES, two)
+    for tickers in (["ZZAA3"], ["ZZAB3"], ["ZZAB3", "ZZAA3"], ["ZZAC3"], []):
+        wanted = two[two["ticker"].isin(tickers)]["close"].tolist()
+        assert lake.read(CLOSES, ["close"], where={"ticker": tickers})["close"].tolist() == wanted
+    assert lake.read(CLOSES, where={"ticker": ["ZZAA3"], "trades": [1]})["close"].max() == 12.0
+
+
 def test_an_older_version_can_be_read(lake):
     lake.write(CLOSES, THREE_DAYS)
     lake.write(CLOSES, THREE_DAYS.head(1).assign(close=99.0))
