@@ -172,7 +172,7 @@ class LakeReader:
     ) -> pa.Table:
         """Rows as they are stored, those of the sessions from the first to the last of `days`."""
         where = where or {}
-        read_first = [name for name in where if name in table.defaults]
+        defaulted = [name for name in where if name in table.defaults]
         stored = self.delta(table.name, version)
         rows = with_columns_since(stored.to_pyarrow_dataset(), table)
         lacking = [name for name in columns if name not in rows.schema.names]
@@ -182,7 +182,7 @@ class LakeReader:
                 f" lists them, materialise the asset '{table.name}' again"
             )
         try:
-            read = list(dict.fromkeys([*columns, *read_first]))
+            read = list(dict.fromkeys([*columns, *defaulted]))
             content = with_defaults(chosen(rows, table, read, days, where), table)
         except FileNotFoundError:
             raise TableError(
@@ -192,7 +192,7 @@ class LakeReader:
             ) from None
         if self._on_read is not None:
             self._on_read(table.name, stored.version())
-        for name in read_first:
+        for name in defaulted:
             wanted = pa.array(sorted(where[name]), content[name].type)
             content = content.filter(pc.is_in(content[name], wanted))
         return content.select(list(columns))

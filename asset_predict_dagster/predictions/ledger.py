@@ -23,7 +23,7 @@ _DAYS_OF_MOST_LATE = 30
 def asked_sessions(lake: Lake, since: date | None = None) -> list[date]:
     """The sessions that were asked about, sorted; none without a ledger.
 
-    With `since` those from it on: a ledger of years is then as quickly asked as one of days.
+    With `since` those from it on; only the rows that can tell of them are read.
     """
     if since is None:
         return sorted(answers(lake))
