@@ -96,7 +96,7 @@ def test_a_moment_at_which_another_run_writes_is_waited_for(place: Workplace):
     with pytest.raises(WriteConflictError, match="quotes and universe have not the same rows"):
         moment(place.lake)
     place.lake.write(QUOTES, quotes)
-    later = place.lake.read(RAW_QUOTES).tail(1).assign(session=pd.Timestamp(NEXT), year=NEXT.year)
+    later = place.lake.read(RAW_QUOTES).tail(1).assign(session=pd.Timestamp(NEXT), forward_days=0)
     place.lake.insert_new(RAW_QUOTES, later)
     with pytest.raises(WriteConflictError, match="records of sessions after 2020-12-30"):
         moment(place.lake)
