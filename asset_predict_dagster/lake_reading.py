@@ -3,7 +3,7 @@
 Writing is `lake.py`'s; everybody opens a `Lake`, which does both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -23,12 +23,19 @@ from asset_predict_dagster.tables import Table
 class LakeReader:
     """The Delta tables under one root, a local folder or an object-store URI.
 
-    `on_read` is told the name and version of every table whose rows are read.
+    `on_read` is told the name and version of every table whose rows are read. `versions` says, by
+    the name of a table, which version is read where none is asked for; of others the current one.
     """
 
-    def __init__(self, root: str | Path, on_read: Callable[[str, int], None] | None = None):
+    def __init__(
+        self,
+        root: str | Path,
+        on_read: Callable[[str, int], None] | None = None,
+        versions: Mapping[str, int] | None = None,
+    ):
         self.root = str(root).rstrip("/")
         self._on_read = on_read
+        self._versions = versions or {}
         if "://" not in self.root and set("[]%") & set(self.root):
             # delta-rs takes a path for an address, and these for its punctuation.
             raise TableError(
@@ -172,6 +179,7 @@ class LakeReader:
     ) -> pa.Table:
         """Rows as they are stored, those of the sessions from the first to the last of `days`."""
         where = where or {}
+        version = self._versions.get(table.name) if version is None else version
         defaulted = [name for name in where if name in table.defaults]
         stored = self.delta(table.name, version)
         rows = with_columns_since(stored.to_pyarrow_dataset(), table)

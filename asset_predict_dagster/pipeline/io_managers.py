@@ -7,7 +7,8 @@ from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.lake_parts import part_column
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import describe
-from asset_predict_dagster.pipeline.reads import noted_for, versions_read
+from asset_predict_dagster.pipeline.one_moment import versions_for
+from asset_predict_dagster.pipeline.reads import noted_for, step_of, versions_read
 from asset_predict_dagster.pipeline.run_logs import log_run
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
 
@@ -41,5 +42,6 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     @says_why
     def load_input(self, context: dg.InputContext) -> pd.DataFrame:
-        lake = Lake(self.root, on_read=noted_for(context))
+        versions = versions_for(step_of(context), self.root)
+        lake = Lake(self.root, on_read=noted_for(context), versions=versions)
         return lake.read(ASSET_TABLES[context.asset_key.to_user_string()])

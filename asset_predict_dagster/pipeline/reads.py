@@ -5,6 +5,7 @@ not those that happen to be current by then.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,20 +18,31 @@ its reads are forgotten, so that no run sees another's."""
 
 def note_read(name: str, version: int) -> None:
     """Remember a read of the step whose asset is being computed; outside of one it is nothing."""
-    try:
-        step = dg.AssetExecutionContext.get().get_step_execution_context()
-    except dg.DagsterInvariantViolationError:
-        return
-    _note(step, name, version)
+    step = current_step()
+    if step is not None:
+        _note(step, name, version)
+
+
+def current_step() -> Any:
+    """Dagster's context of the step whose asset, or check, is being computed; None outside."""
+    with suppress(dg.DagsterInvariantViolationError):
+        return dg.AssetExecutionContext.get().get_step_execution_context()
+    with suppress(dg.DagsterInvariantViolationError):
+        return dg.AssetCheckExecutionContext.get().get_step_execution_context()
+    return None
+
+
+def step_of(context: dg.InputContext) -> Any:
+    """Dagster's context of the step that an input is loaded for; None if a person loads it."""
+    with suppress(dg.DagsterInvariantViolationError):
+        return context.step_context
+    return None
 
 
 def noted_for(context: dg.InputContext) -> Callable[[str, int], None] | None:
     """Remembers reads of the step that an input is loaded for; None if a person loads it."""
-    try:
-        step = context.step_context
-    except dg.DagsterInvariantViolationError:
-        return None
-    return lambda name, version: _note(step, name, version)
+    step = step_of(context)
+    return None if step is None else lambda name, version: _note(step, name, version)
 
 
 def versions_read(

@@ -21,7 +21,8 @@ from asset_predict_dagster.market.simulated_folder import SimulatedFolder
 from asset_predict_dagster.market.sources import Source
 from asset_predict_dagster.market.yahoo import Yahoo
 from asset_predict_dagster.models.bundle import Bundle, load_bundle
-from asset_predict_dagster.pipeline.reads import note_read
+from asset_predict_dagster.pipeline.one_moment import versions_for
+from asset_predict_dagster.pipeline.reads import current_step, note_read
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.settings import Settings
 
@@ -32,7 +33,8 @@ class LakeTables(dg.ConfigurableResource):
     root: str
 
     def open(self) -> Lake:
-        return Lake(self.root, on_read=note_read)
+        versions = versions_for(current_step(), self.root)
+        return Lake(self.root, on_read=note_read, versions=versions)
 
 
 class Clock(dg.ConfigurableResource):
