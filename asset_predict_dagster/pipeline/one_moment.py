@@ -6,7 +6,6 @@ of, so all must be of one moment. What predicts, and what watches, reads what th
 """
 
 from collections.abc import Mapping
-from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -65,7 +64,7 @@ def moment(lake: Lake) -> dict[str, int]:
     Raises
     ------
     WriteConflictError
-        If quotes, universe and features have not the same rows, or there are newer records.
+        If quotes, universe and features have not the same rows.
     """
     made = [
         table
@@ -80,17 +79,8 @@ def moment(lake: Lake) -> dict[str, int]:
     }
     for (one, ours), (other, theirs) in pairwise(rows.items()):
         if not ours.equals(theirs):
-            raise WriteConflictError(_said(f"{one} and {other} have not the same rows"))
-    if RAW_QUOTES in made and QUOTES in made:
-        newest = rows[QUOTES.name]["session"].max().date()
-        later = newest + timedelta(days=1), date.max
-        if len(lake.distinct(RAW_QUOTES, ["session"], days=later)):
-            raise WriteConflictError(_said(f"there are records of sessions after {newest}"))
+            raise WriteConflictError(
+                f"{one} and {other} have not the same rows: another run is writing them, or one was"
+                " made alone; run daily_prediction, and then this again"
+            )
     return versions
-
-
-def _said(what: str) -> str:
-    return (
-        f"{what}: another run is writing them, or one was made alone; run daily_prediction, and"
-        " then this again"
-    )

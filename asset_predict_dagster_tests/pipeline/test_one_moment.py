@@ -95,8 +95,13 @@ def test_a_moment_at_which_another_run_writes_is_waited_for(place: Workplace):
     place.lake.write(QUOTES, pd.concat([quotes, one_more], ignore_index=True))
     with pytest.raises(WriteConflictError, match="quotes and universe have not the same rows"):
         moment(place.lake)
-    place.lake.write(QUOTES, quotes)
+
+
+def test_records_after_the_session_that_is_asked_for_do_not_keep_a_training_waiting(
+    place: Workplace,
+):
     later = place.lake.read(RAW_QUOTES).tail(1).assign(session=pd.Timestamp(NEXT), forward_days=0)
     place.lake.insert_new(RAW_QUOTES, later)
-    with pytest.raises(WriteConflictError, match="records of sessions after 2020-12-30"):
-        moment(place.lake)
+    result = place.run("retrain")
+    assert result.success
+    assert place.lake.read(LABELS)["session"].max().date() == AS_OF
