@@ -13,10 +13,19 @@ from asset_predict_dagster import (
     __version__,
     cli_backtest,
     cli_champions,
+    cli_drift,
+    cli_evaluate,
+    cli_ingest,
     cli_leaks,
     cli_monitor,
+    cli_predict,
+    cli_reproduce,
+    cli_status,
+    cli_train,
+    cli_tune,
     cli_versions,
 )
+from asset_predict_dagster.cli_options import CONTEXT
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError, SettingsError
@@ -44,13 +53,25 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
     help="Brazilian stocks from B3's files to tomorrow's predictions.",
 )
-app.add_typer(cli_backtest.app)
-app.add_typer(cli_champions.app)
-app.add_typer(cli_leaks.app)
-app.add_typer(cli_monitor.app)
-app.add_typer(cli_versions.app)
+for commands in (
+    cli_ingest,
+    cli_train,
+    cli_tune,
+    cli_predict,
+    cli_evaluate,
+    cli_backtest,
+    cli_status,
+    cli_drift,
+    cli_champions,
+    cli_reproduce,
+    cli_leaks,
+    cli_versions,
+    cli_monitor,
+):
+    app.add_typer(commands.app)
 
 
 def main() -> None:

@@ -90,7 +90,7 @@ def failure_message(context: dg.RunFailureSensorContext) -> dict[str, Any]:
     run = context.dagster_run
     step, error = "", context.failure_event.message or "it did not say why"
     for event in context.get_step_failure_events()[:1]:
-        step, error = event.step_key or "", _why(event)
+        step, error = event.step_key or "", why_failed(event)
     record = context.instance.get_run_record_by_id(run.run_id)
     ended = record.end_time if record is not None else None
     return {
@@ -103,7 +103,8 @@ def failure_message(context: dg.RunFailureSensorContext) -> dict[str, Any]:
     }
 
 
-def _why(event: dg.DagsterEvent) -> str:
+def why_failed(event: dg.DagsterEvent) -> str:
+    """The sentence that a step failed with; of a defect, what was raised."""
     failure = event.step_failure_data
     if failure.user_failure_data is not None and failure.user_failure_data.description:
         return failure.user_failure_data.description
