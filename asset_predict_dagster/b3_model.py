@@ -5,12 +5,11 @@ Whatever trains is a run that Dagster keeps, as everywhere: with DAGSTER_HOME se
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 
-from asset_predict_dagster.errors import MissingTableError, SettingsError
 from asset_predict_dagster.evaluation.judged_version import figures_of_version
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sessions import last_closed_session
@@ -132,16 +131,15 @@ class B3Model:
             self.settings.registry_database,
             self.settings.bundles,
             model_called(model_type),
-            None if version is None else str(version),
+            version,
         )
         if isinstance(what, pd.DataFrame):
             market = lake.read(QUOTES) if lake.exists(QUOTES) else None
             classes = self.settings.asset_classes
             return ask_own(what, market, serving, days_ahead, classes, now, expires_after)
         codes = codes_of([what] if isinstance(what, str) else what)
-        if not codes:
-            raise SettingsError("a ticker such as PETR4 was expected, and none was given")
-        return ask(lake, serving, codes, days_ahead, self._last_closed(now), now, expires_after)
+        last_closed = self.settings.as_of or last_closed_session(now)
+        return ask(lake, serving, codes, days_ahead, last_closed, now, expires_after)
 
     def evaluate(self, model_type: str = "rf", version: int | str | None = None) -> pd.DataFrame:
         """How good a model is out of sample, beside the naive forecast and the best baseline.
@@ -159,19 +157,10 @@ class B3Model:
         ------
         RegistryError
             If there is no such version.
-        DatasetError
-            If it was not measured.
+        MissingTableError, DatasetError
+            If nothing was measured, or that version was not.
         """
-        asked = version_asked(
-            opened_registry(self.settings.registry_database),
-            model_called(model_type),
-            None if version is None else str(version),
-        )
-        evaluation = Lake(self.settings.lake_root).read_if_made(EVALUATION)
-        if evaluation is None:
-            raise MissingTableError("table 'evaluation' has not been made yet; run the job retrain")
+        registry = opened_registry(self.settings.registry_database)
+        asked = version_asked(registry, model_called(model_type), version)
+        evaluation = Lake(self.settings.lake_root).read(EVALUATION)
         return figures_of_version(evaluation, asked.model, asked.version, asked.window)
-
-    def _last_closed(self, now: datetime) -> date:
-
-        return self.settings.as_of or last_closed_session(now)

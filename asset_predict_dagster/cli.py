@@ -25,7 +25,8 @@ from asset_predict_dagster import (
     cli_tune,
     cli_versions,
 )
-from asset_predict_dagster.cli_options import CONTEXT
+from asset_predict_dagster.cli_json import print_json, records
+from asset_predict_dagster.cli_options import CONTEXT, AsJson
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError, SettingsError
@@ -109,8 +110,12 @@ def root(
 @app.command()
 def summary(
     n: Annotated[int, typer.Option("--top", min=1, help="How many predictions to show.")] = 10,
+    as_json: AsJson = False,
 ) -> None:
-    """Show the strongest predictions, and the models beside the naive."""
+    """Show the strongest predictions, and the models beside the naive.
+
+    Example: asset-predict summary --top 20
+    """
     settings = load_settings()
     lake = Lake(settings.lake_root)
     champions = lake.read(CHAMPIONS)
@@ -118,6 +123,14 @@ def summary(
     evaluation = lake.read(EVALUATION)
     files = lake.read_if_made(INGESTED_FILES)
     origin = B3 if files is None or files.empty else files["origin"].iloc[0]
+    if as_json:
+        frames = {
+            "predictions": strongest(newest(predictions), n),
+            "champions": champions,
+            "figures": headline(evaluation.merge(champions[["model", "model_version"]])),
+        }
+        print_json({"origin": origin} | {name: records(rows) for name, rows in frames.items()})
+        return
     console = plain_console()
     _print_predictions(console, settings, origin, predictions, n)
     _print_evaluation(console, champions, evaluation)

@@ -10,13 +10,14 @@ from rich.console import Console
 
 from asset_predict_dagster.cli_json import print_json
 from asset_predict_dagster.cli_options import AsJson, ModelName, one_model
+from asset_predict_dagster.cli_runs import kept_id, waiting, where_to_see
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.predictions.versions_asked import opened_registry
 from asset_predict_dagster.registry.decisions import LoggedDecision
 from asset_predict_dagster.registry.store import ModelVersion, Registry
-from asset_predict_dagster.settings import load_settings
+from asset_predict_dagster.settings import Settings, load_settings
 from asset_predict_dagster.tables import EVALUATION
 
 app = typer.Typer()
@@ -73,10 +74,13 @@ def models(
 ) -> None:
     """List the versions of the models, what they score out of sample, and who serves.
 
+    Example: asset-predict models --model lstm --last 5
+
     Scores are of the next session, on the version's own test; a scoped version's on its own task.
     """
     settings = load_settings()
-    registry = opened_registry(settings.registry_database)
+    with waiting("opening the registry"):
+        registry = opened_registry(settings.registry_database)
     evaluation = Lake(settings.lake_root).read_if_made(EVALUATION)
     wanted = [model] if model else [name for name in MODEL_NAMES if registry.versions(name)]
     if as_json:
@@ -91,15 +95,15 @@ def models(
 def _move(model: str, version: str | None, why: str, as_json: bool) -> None:
     settings = load_settings()
     opened_registry(settings.registry_database)
-    # Dagster takes seconds to import, and few commands run a job.
-    from asset_predict_dagster.runs import run_move
+    with waiting():
+        from asset_predict_dagster.runs import run_move
 
     moved = run_move(settings, {"model": model, "version": version, "why": why})
     decision = moved.decision
     age_days, warning = _age(decision, settings)
     if as_json:
         told = {**_said(decision), "age_days": age_days, "warning": warning or None}
-        print_json({**told, "run_id": moved.run_id if moved.is_kept else None})
+        print_json({**told, "run_id": kept_id(moved)})
         return
     before = decision.incumbent_version
     after = f", after version {before}" if before else ""
@@ -110,11 +114,7 @@ def _move(model: str, version: str | None, why: str, as_json: bool) -> None:
     )
     if warning:
         console.print(f"Warning: {warning}")
-    console.print(
-        f"Dagster's UI shows it as run {moved.run_id}"
-        if moved.is_kept
-        else "DAGSTER_HOME is not set, so Dagster's UI does not know of this run"
-    )
+    console.print(where_to_see(moved))
 
 
 def _age(decision: LoggedDecision, settings: Settings) -> tuple[int, str]:

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from asset_predict_dagster.cli_json import print_json, records
 from asset_predict_dagster.cli_options import AsJson, as_usage
+from asset_predict_dagster.cli_runs import waiting
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.predictions.asked import codes_of
@@ -59,12 +60,10 @@ def drift(
     customary PSI of .2 in more than half of all windows. Of two versions, what came in the second
     is held against the first.
     """
-    found = drift_asked(
-        Lake(load_settings().lake_root),
-        side_of(reference),
-        side_of(current),
-        codes_of(tickers) if tickers else None,
-    )
+    lake = Lake(load_settings().lake_root)
+    codes = codes_of(tickers) if tickers else None
+    with waiting("comparing"):
+        found = drift_asked(lake, side_of(reference), side_of(current), codes)
     if as_json:
         print_json(_document(found))
     else:

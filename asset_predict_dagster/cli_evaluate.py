@@ -11,9 +11,9 @@ from rich.console import Console
 from asset_predict_dagster import __version__
 from asset_predict_dagster.cli_json import print_json, records
 from asset_predict_dagster.cli_options import AsJson, ModelName
+from asset_predict_dagster.cli_runs import waiting
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
-from asset_predict_dagster.errors import MissingTableError
 from asset_predict_dagster.evaluation.evaluate import HEADLINE
 from asset_predict_dagster.evaluation.judged_version import figures_of_version, with_baselines
 from asset_predict_dagster.evaluation.metric_words import chance
@@ -57,17 +57,17 @@ def evaluate(
     which no part of it has seen, as they were measured when it was trained.
     """
     settings = load_settings()
-    registry = opened_registry(settings.registry_database)
-    asked = version_asked(registry, model, None if version is None else str(version))
+    with waiting("opening the registry"):
+        registry = opened_registry(settings.registry_database)
+        asked = version_asked(registry, model, version)
     lake = Lake(settings.lake_root)
-    evaluation = lake.read_if_made(EVALUATION)
-    if evaluation is None:
-        raise MissingTableError(
-            "table 'evaluation' has not been made yet; run `asset-predict train` or the job retrain"
-        )
+    evaluation = lake.read(EVALUATION)
     figures = figures_of_version(evaluation, asked.model, asked.version, asked.window)
     judged = with_baselines(evaluation, figures)
-    path = _write_report(settings, lake, asked, judged) if report else None
+    path = None
+    if report:
+        with waiting("writing the report"):
+            path = _write_report(settings, lake, asked, judged)
     if as_json:
         print_json(
             {

@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from asset_predict_dagster.cli_json import print_json
-from asset_predict_dagster.cli_options import NOT_KEPT, AsJson
+from asset_predict_dagster.cli_options import AsJson
+from asset_predict_dagster.cli_runs import kept_id, waiting, where_to_see
 from asset_predict_dagster.cli_source import (
     AskedSource,
     Download,
@@ -16,7 +17,6 @@ from asset_predict_dagster.cli_source import (
     SourceName,
     Start,
 )
-from asset_predict_dagster.cli_starting import starting_dagster
 from asset_predict_dagster.cli_tables import plain_console
 
 if TYPE_CHECKING:
@@ -42,23 +42,21 @@ def ingest(
     the first part of the job daily_prediction.
     """
     settings = AskedSource(source, folder, start, end, download).settings()
-    with starting_dagster():
+    with waiting():
         from asset_predict_dagster.training_runs import run_ingestion
     found = run_ingestion(settings)
     if as_json:
-        print_json({**asdict(found), "run_id": found.run_id if found.is_kept else None})
+        print_json({**asdict(found), "run_id": kept_id(found)})
         return
     console = plain_console()
     print_ingested(console, found)
-    console.print(f"Dagster's UI shows it as run {found.run_id}" if found.is_kept else NOT_KEPT)
+    console.print(where_to_see(found))
 
 
 def print_ingested(console: Console, found: "Ingested") -> None:
     files = f"{found.n_new_files} new file{'s' * (found.n_new_files != 1)}"
-    console.print(
-        f"{files}: {found.n_records:,} records written, {found.n_rejected:,} rejected"
-        f" ({found.origin})"
-    )
+    console.print(f"prices: {found.origin}")
+    console.print(f"{files}: {found.n_records:,} records written, {found.n_rejected:,} rejected")
     console.print(
         f"quotes: {found.n_quotes:,} of {found.n_tickers:,} tickers, {found.first_session} to"
         f" {found.last_session}"

@@ -8,8 +8,13 @@ from typing import Any
 import pandas as pd
 
 
+def json_text(document: Any) -> str:
+    """A document as text; its values may be such as `plain` understands."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=plain)
+
+
 def print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    print(json_text(document))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

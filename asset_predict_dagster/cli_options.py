@@ -20,8 +20,6 @@ from asset_predict_dagster.models.settings import ALIASES, IGNORED, PRESET, fiel
 CONTEXT = {"token_normalize_func": lambda name: name.replace("_", "-")}
 """So that `--n_jobs` is `--n-jobs`, in every command."""
 
-NOT_KEPT = "DAGSTER_HOME is not set, so Dagster's UI does not know of this run"
-
 
 @contextmanager
 def as_usage():

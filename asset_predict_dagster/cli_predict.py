@@ -1,7 +1,6 @@
 """The command `predict`: what a model says of some tickers, now."""
 
 import io
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +10,9 @@ import typer
 from rich.console import Console
 
 from asset_predict_dagster.b3_model import B3Model
-from asset_predict_dagster.cli_json import records
-from asset_predict_dagster.cli_options import AsJson, ModelName
+from asset_predict_dagster.cli_json import json_text, records
+from asset_predict_dagster.cli_options import AsJson, ModelName, VersionNumber
+from asset_predict_dagster.cli_runs import waiting
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.errors import SettingsError
 from asset_predict_dagster.predictions.asked import codes_of
@@ -53,10 +53,7 @@ def predict(
         typer.Option(help="B3's code, as PETR4, petr4 or PETR4.SA; may be repeated."),
     ],
     model: ModelName = "rf",
-    version: Annotated[
-        int | None,
-        typer.Option("--version", min=1, show_default="the one that serves", help="Its number."),
-    ] = None,
+    version: VersionNumber = None,
     days_ahead: Annotated[
         int, typer.Option(min=1, max=PATH_HORIZONS[-1], help="Sessions ahead.")
     ] = 5,
@@ -79,7 +76,9 @@ def predict(
     """
     if as_json and output is not None:
         raise typer.BadParameter("--json is --output json; give one of them.")
-    said = B3Model(load_settings()).predict(codes_of(ticker), model, days_ahead, version)
+    asked = B3Model(load_settings())
+    with waiting("asking the model"):
+        said = asked.predict(codes_of(ticker), model, days_ahead, version)
     if output is None and not as_json:
         _print_said(plain_console(), said)
         return
@@ -98,8 +97,7 @@ def predict(
 
 def _content(said: pd.DataFrame, kind: str) -> bytes:
     if kind == "json":
-        document = {"predictions": records(said)}
-        return f"{json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)}\n".encode()
+        return f"{json_text({'predictions': records(said)})}\n".encode()
     content = io.BytesIO()
     if kind == "parquet":
         said.to_parquet(content, index=False)

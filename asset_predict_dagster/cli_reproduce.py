@@ -5,8 +5,8 @@ from dataclasses import asdict
 import typer
 
 from asset_predict_dagster.cli_json import print_json
-from asset_predict_dagster.cli_options import NOT_KEPT, AsJson, ModelName, VersionNumber
-from asset_predict_dagster.cli_starting import starting_dagster
+from asset_predict_dagster.cli_options import AsJson, ModelName, VersionNumber
+from asset_predict_dagster.cli_runs import kept_id, waiting, where_to_see
 from asset_predict_dagster.cli_tables import plain_console
 from asset_predict_dagster.predictions.versions_asked import opened_registry
 from asset_predict_dagster.settings import load_settings
@@ -25,7 +25,7 @@ def reproduce(model: ModelName, version: VersionNumber = None, as_json: AsJson =
     """
     settings = load_settings()
     opened_registry(settings.registry_database)
-    with starting_dagster():
+    with waiting():
         from asset_predict_dagster.runs import run_reproduction
     asked = None if version is None else str(version)
     ran = run_reproduction(settings, {"model": model, "version": asked})
@@ -38,7 +38,7 @@ def reproduce(model: ModelName, version: VersionNumber = None, as_json: AsJson =
                 "is_identical": found.is_identical,
                 "is_equal": found.is_equal,
                 **asdict(found),
-                "run_id": ran.run_id if ran.is_kept else None,
+                "run_id": kept_id(ran),
             }
         )
     else:
@@ -47,6 +47,6 @@ def reproduce(model: ModelName, version: VersionNumber = None, as_json: AsJson =
         for name, digests in (("registered", found.registered), ("again", found.again)):
             judged, serving = (digest[:12] for digest in digests)
             console.print(f"{name:<12}judged {judged}   serving {serving}")
-        console.print(f"Dagster's UI shows it as run {ran.run_id}" if ran.is_kept else NOT_KEPT)
+        console.print(where_to_see(ran))
     if not (found.is_identical or found.is_equal):
         raise typer.Exit(1)

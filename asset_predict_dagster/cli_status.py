@@ -3,14 +3,14 @@
 import textwrap
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
 from asset_predict_dagster.cli_json import print_json
 from asset_predict_dagster.cli_options import AsJson
-from asset_predict_dagster.cli_starting import starting_dagster
+from asset_predict_dagster.cli_runs import waiting
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sessions import last_closed_session
@@ -42,11 +42,11 @@ def status(as_json: AsJson = False) -> None:
         settings.model_stale_after_days,
         timedelta(days=settings.model_expires_after_days),
     )
-    with starting_dagster():
+    with waiting():
         from asset_predict_dagster.instance_status import look_at_instance
     seen = look_at_instance()
     if as_json:
-        print_json(_as_json({**asdict(found), "dagster": asdict(seen)}))
+        print_json({**asdict(found), "dagster": asdict(seen)})
         return
     console = plain_console()
     _print_data(console, found)
@@ -154,11 +154,3 @@ def _listed(sessions: tuple[date, ...]) -> str:
 
 def _told(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M}"
-
-
-def _as_json(said: Any) -> Any:
-    if isinstance(said, dict):
-        return {name: _as_json(value) for name, value in said.items()}
-    if isinstance(said, (list, tuple)):
-        return [_as_json(value) for value in said]
-    return said.isoformat() if isinstance(said, date) else said

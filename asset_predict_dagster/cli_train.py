@@ -11,13 +11,13 @@ from rich.console import Console
 from asset_predict_dagster.cli_ingest import print_ingested
 from asset_predict_dagster.cli_json import print_json, records
 from asset_predict_dagster.cli_options import (
-    NOT_KEPT,
     AsJson,
     ModelNames,
     as_usage,
     cores,
     with_settings,
 )
+from asset_predict_dagster.cli_runs import kept_id, waiting, where_to_see
 from asset_predict_dagster.cli_source import (
     AskedSource,
     Download,
@@ -26,7 +26,6 @@ from asset_predict_dagster.cli_source import (
     SourceName,
     Start,
 )
-from asset_predict_dagster.cli_starting import starting_dagster
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.evaluation.evaluate import headline
 from asset_predict_dagster.lake import Lake
@@ -59,7 +58,7 @@ def train(model: ModelNames = BOTH, as_json: AsJson = False, *, written: dict[st
     settings = load_settings()
     asked = _asked(settings, model, written)
     _refuse_unknown_tickers(settings, asked)
-    with starting_dagster():
+    with waiting():
         from asset_predict_dagster.training_runs import run_training
     trained = run_training(settings, asked)
     if as_json:
@@ -91,7 +90,7 @@ def pipeline(
     """
     settings = AskedSource(source, folder, start, end, download).settings()
     asked = _asked(settings, model, written)
-    with starting_dagster():
+    with waiting():
         from asset_predict_dagster.training_runs import run_pipeline
     ingested, trained = run_pipeline(settings, asked)
     if as_json:
@@ -142,7 +141,7 @@ def _print_trained(
         figures = _figures(settings, version)
         if len(figures):
             console.print(_table(figures))
-    console.print(f"Dagster's UI shows it as run {trained.run_id}" if trained.is_kept else NOT_KEPT)
+    console.print(where_to_see(trained))
 
 
 def _figures(settings: Settings, version: "TrainedVersion") -> pd.DataFrame:
@@ -181,5 +180,5 @@ def _document(settings: Settings, asked: AskedTraining, trained: "Trained") -> d
             for version in trained.versions
         ],
         "ignored": list(asked.ignored),
-        "run_id": trained.run_id if trained.is_kept else None,
+        "run_id": kept_id(trained),
     }

@@ -1,15 +1,19 @@
 """The command `tune`: settings of one model tried on purged folds; the best become a preset."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from asset_predict_dagster.cli_json import print_json
-from asset_predict_dagster.cli_options import NOT_KEPT, AsJson, ModelName
-from asset_predict_dagster.cli_starting import starting_dagster
+from asset_predict_dagster.cli_options import AsJson, ModelName
+from asset_predict_dagster.cli_runs import kept_id, waiting, where_to_see
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.settings import load_settings
+
+if TYPE_CHECKING:
+    from asset_predict_dagster.training_runs import Tuned
 
 app = typer.Typer()
 
@@ -38,20 +42,26 @@ def tune(
     test is looked at.
     """
     settings = load_settings()
-    with starting_dagster():
+    with waiting():
         from asset_predict_dagster.training_runs import run_tuning
     tuned = run_tuning(settings, model, trials, timeout)
     if as_json:
-        print_json({**asdict(tuned), "run_id": tuned.run_id if tuned.is_kept else None})
+        print_json({**asdict(tuned), "run_id": kept_id(tuned)})
         return
-    console = plain_console()
+    print_tuned(plain_console(), tuned)
+
+
+def print_tuned(console: Console, tuned: "Tuned") -> None:
     console.print(
-        f"{model}: {tuned.n_trials:,} trials in this study, {tuned.n_trials_ever:,} ever."
-        f" {tuned.verdict}"
+        f"{tuned.model}: {tuned.n_trials:,} trial{'s' * (tuned.n_trials != 1)} in this study,"
+        f" {tuned.n_trials_ever:,} ever. {tuned.verdict}"
     )
-    table = text_table(f"Preset {tuned.preset}", left=("setting",), right=("value",))
-    for name, value in tuned.settings.items():
-        table.add_row(name, f"{value:g}" if isinstance(value, float) else str(value))
-    console.print(table)
-    console.print(f"asset-predict train --model {model} --preset {tuned.preset}    trains with it")
-    console.print(f"Dagster's UI shows it as run {tuned.run_id}" if tuned.is_kept else NOT_KEPT)
+    if tuned.settings:
+        table = text_table(f"Preset {tuned.preset}", left=("setting",), right=("value",))
+        for name, value in tuned.settings.items():
+            table.add_row(name, f"{value:g}" if isinstance(value, float) else str(value))
+        console.print(table)
+    else:
+        console.print(f"Preset {tuned.preset} is the default settings")
+    console.print(f"Next: asset-predict train --model {tuned.model} --preset {tuned.preset}")
+    console.print(where_to_see(tuned))

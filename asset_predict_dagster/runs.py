@@ -111,7 +111,7 @@ def run_backtest(settings: Settings, config: dict[str, Any], progress: Progress)
     SettingsError
         If DAGSTER_HOME names no folder.
     """
-    return _run(settings, backtest.name, backtested_windows.name, config, progress)
+    return _run(settings, backtest.name, backtested_windows.name, config, progress=progress)
 
 
 def run_housekeeping(settings: Settings, config: dict[str, Any]) -> Ran:
@@ -122,7 +122,7 @@ def run_housekeeping(settings: Settings, config: dict[str, Any]) -> Ran:
     AssetPredictError, SettingsError
         As `run_backtest`.
     """
-    return _run(settings, housekeeping.name, housekept.name, config, Progress())
+    return _run(settings, housekeeping.name, housekept.name, config, title="clean")
 
 
 def look_for_unneeded(settings: Settings, limits: Limits) -> Cleaned:
@@ -145,12 +145,20 @@ def run_reproduction(settings: Settings, config: dict[str, Any]) -> Ran:
     AssetPredictError, SettingsError
         As `run_backtest`.
     """
-    return _run(settings, reproduce.name, reproduced_version.name, config, Progress())
+    return _run(settings, reproduce.name, reproduced_version.name, config)
 
 
-def _run(settings: Settings, job: str, op: str, config: dict[str, Any], progress: Progress) -> Ran:
-    listening = _Listening(progress)
-    result, is_kept = executed(settings, job, {op: config}, progress=listening)
+def _run(
+    settings: Settings,
+    job: str,
+    op: str,
+    config: dict[str, Any],
+    *,
+    progress: Progress | None = None,
+    title: str = "",
+) -> Ran:
+    listening = _Listening(progress or Progress())
+    result, is_kept = executed(settings, job, {op: config}, progress=listening, title=title)
     if listening.told is None:
         raise AssetPredictError(_why(result))
     return Ran(listening.told, result.run_id, is_kept)
@@ -238,7 +246,7 @@ def run_move(settings: Settings, config: dict[str, Any]) -> Moved:
         If DAGSTER_HOME names no folder.
     """
     job, op = move_champion.name, moved_champion.name
-    result, is_kept = executed(settings, job, {op: config})
+    result, is_kept = executed(settings, job, {op: config}, title="move champion")
     log = Registry(settings.registry_database).decisions(config["model"])
     (decision,) = [one for one in log if one.run_id == result.run_id]
     return Moved(decision, result.run_id, is_kept)

@@ -24,12 +24,14 @@ _ROOT = 4
 
 
 def codes_of(typed: Sequence[str]) -> list[str]:
-    """B3's codes of what people type, each once.
+    """B3's codes of what people type, each once; none at all is refused.
 
     >>> codes_of(["petr4", "PETR4.SA", "vale3,itub4"])
     ['PETR4', 'VALE3', 'ITUB4']
     """
     names = [name for text in typed for name in text.replace(",", " ").split()]
+    if not names:
+        raise SettingsError("a ticker such as PETR4 was expected, and none was given")
     return list(dict.fromkeys(name.upper().removesuffix(".SA") for name in names))
 
 

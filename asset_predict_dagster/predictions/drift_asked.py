@@ -1,6 +1,6 @@
 """Drift asked for: two periods, or two versions of the features, as a person names them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -68,7 +68,7 @@ def side_of(text: str | None) -> Side:
 
 
 def drift_asked(
-    lake: Lake, reference: Side, current: Side, tickers: Collection[str] | None = None
+    lake: Lake, reference: Side, current: Side, tickers: Sequence[str] | None = None
 ) -> Drift:
     """Drift of what models read of one ticker, `current` against `reference`.
 
@@ -91,8 +91,8 @@ def drift_asked(
         If there are too few sessions to compare.
     """
     columns = input_columns(FEATURE_NAMES)
-    if tickers:
-        refuse_unknown(list(tickers), set(lake.distinct(TABLE, ["ticker"])["ticker"]))
+    if tickers is not None:
+        refuse_unknown(tickers, set(lake.distinct(TABLE, ["ticker"])["ticker"]))
     later = _rows(lake, current, columns, tickers)
     earlier = later if reference == current else _rows(lake, reference, columns, tickers)
     if later.empty or earlier.empty:

@@ -28,7 +28,7 @@ def opened_registry(database: Path) -> Registry:
     return Registry(database)
 
 
-def version_asked(registry: Registry, model: str, version: str | None) -> ModelVersion:
+def version_asked(registry: Registry, model: str, version: int | str | None) -> ModelVersion:
     """A version by its number; None: the one that serves, else the one that was trained last.
 
     Raises
@@ -37,12 +37,12 @@ def version_asked(registry: Registry, model: str, version: str | None) -> ModelV
         If there is no such version, or none at all.
     """
     if version is not None:
-        return registry.version(model, version)
+        return registry.version(model, str(version))
     return registry.champion(model) or registry.challenger(model)
 
 
 def serving_asked(
-    lake: Lake, database: Path, bundles: Path, model: str, version: str | None
+    lake: Lake, database: Path, bundles: Path, model: str, version: int | str | None
 ) -> Serving:
     """The champion of a model, or a version by its number, which is `unproven` unless it serves.
 
@@ -55,8 +55,8 @@ def serving_asked(
     """
     champions = lake.read_if_made(CHAMPIONS)
     serves = None if champions is None else champions[champions["model"] == model]
-    if serves is not None and len(serves) and version in (None, serves["model_version"].iloc[0]):
-        row = next(serves.itertuples())
+    row = None if serves is None else next(serves.itertuples(), None)
+    if row is not None and (version is None or str(version) == row.model_version):
         bundle = load_bundle(bundles, row.bundle)
         return Serving(model, row.model_version, row.status, bundle, row.trained_at)
     if version is None:
@@ -64,6 +64,6 @@ def serving_asked(
             f"model '{model}' has no champion yet; run `asset-predict pipeline`, or name one of"
             " the versions that `asset-predict models` lists"
         )
-    known = opened_registry(database).version(model, version)
+    known = opened_registry(database).version(model, str(version))
     bundle = load_bundle(bundles, known.bundle)
     return Serving(model, known.version, "unproven", bundle, known.trained_at)

@@ -106,6 +106,7 @@ def test_parquet_can_be_redirected(finished: Workplace, ticker, tmp_path):
         ),
         (("drift", "--reference", "2019..2018"), 2, "ends before it begins"),
         (("drift", "--reference", "99"), 1, "version 99 of table 'features' cannot be opened"),
+        (("drift", "--tickers", ","), 1, "a ticker such as PETR4 was expected"),
         (("drift", "--tickers", "ZZXX9"), 1, "no quotes of 'ZZXX9'"),
         (("drift", "--reference", "2018Q3", "--current", "2020Q1"), 1, "choose longer periods"),
     ],

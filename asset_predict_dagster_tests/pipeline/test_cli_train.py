@@ -4,17 +4,22 @@ import json
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from asset_predict_dagster import B3Model
+from asset_predict_dagster.cli_tables import plain_console
+from asset_predict_dagster.cli_tune import print_tuned
 from asset_predict_dagster.pipeline import raw
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.tables import CHAMPIONS, QUOTES, RAW_QUOTES
+from asset_predict_dagster.training_runs import Tuned
 from asset_predict_dagster_tests.pipeline.conftest import Workplace
 from asset_predict_dagster_tests.pipeline.shell import (
+    ROOT,
     Typed,
     assert_fits,
     copy_of,
@@ -23,6 +28,7 @@ from asset_predict_dagster_tests.pipeline.shell import (
     process,
     typing_in,
 )
+from asset_predict_dagster_tests.pipeline.terminal import run_in_terminal, screen
 
 SMALL = ("--n-estimators", "5", "--n_jobs", "1")
 
@@ -60,6 +66,33 @@ def test_nothing_new_to_ingest_is_told_and_writes_nothing(typed: Typed, house):
     run = run_of(house, told["run_id"])
     assert (run.job_name, run.status) == ("daily_prediction", dg.DagsterRunStatus.SUCCESS)
     assert run.tags["asset_predict/reason"] == "a person asked for it by a command"
+
+
+def test_an_ingestion_is_read_at_a_glance(typed: Typed, house):
+    code, out, err = typed("ingest")
+    assert (code, err) == (0, "")
+    assert_fits(out)
+    prices, files, quotes, seen = out.splitlines()
+    assert prices == "prices: a market simulated with seed 42, signal strength 0.3"
+    assert files == "0 new files: 0 records written, 0 rejected"
+    assert quotes.endswith("42 tickers, 2018-01-02 to 2020-12-30")
+    assert run_of(house, seen.split()[-1]).status == dg.DagsterRunStatus.SUCCESS
+
+
+def test_a_terminal_shows_a_bar_and_then_nothing_of_it(house, tmp_path):
+    env = {
+        **environment(*house),
+        "PYTHONPATH": str(ROOT),
+        "PATH": os.environ["PATH"],
+        "TERM": "xterm",
+    }
+    command = [sys.executable, "-m", "asset_predict_dagster", "ingest"]
+    code, written = run_in_terminal(command, env, tmp_path)
+    assert code == 0, written
+    assert "starting Dagster" in written
+    assert re.search(r"ingest .*1/\d+, ", written)
+    left = [line for line in screen(written) if line.strip()]
+    assert [line.split()[0] for line in left] == ["prices:", "0", "quotes:", "Dagster's"]
 
 
 def test_a_scoped_training_is_registered_measured_and_never_serves(typed: Typed, house):
@@ -114,7 +147,8 @@ def test_a_version_that_comes_out_otherwise_is_told_and_ends_with_1(
 
 
 def test_settings_that_were_tuned_are_trained_with_by_their_name(typed: Typed, house):
-    code, out, err = typed("tune", "--model", "rf", "--trials", "1", "--timeout", "600", "--json")
+    words = ("--trials", "1", "--timeout", "600", "--json")
+    code, out, err = typed("tune", "--model", "rf", *words)
     told = json.loads(out)
     assert (code, err) == (0, "")
     assert (told["model"], told["preset"], told["n_trials"]) == (
@@ -123,8 +157,40 @@ def test_settings_that_were_tuned_are_trained_with_by_their_name(typed: Typed, h
         1,
     )
     assert run_of(house, told["run_id"]).job_name == "tune"
-    place, _ = house
-    assert (place.settings.presets / "random_forest.json").exists()
+    code, out, _ = typed("tune", "--model", "rf", "--trials", "1")
+    assert code == 0
+    assert_fits(out)
+    assert "random_forest: 1 trial in this study" in out
+    assert "Preset random_forest is the default settings" in out
+    words = ("--model", "rf", "--preset", "random_forest", "--test-size", "0.15", *SMALL)
+    code, out, _ = typed("train", *words, "--json")
+    (version,) = json.loads(out)["models"]
+    assert (code, version["scope"]) == (0, "test_size=0.15")
+    assert version["settings"]["preset"] == "random_forest"
+
+
+def test_settings_that_did_better_than_the_default_are_listed(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    found = Tuned(
+        model="lstm",
+        preset="lstm",
+        settings={"units": 48, "learning_rate": 0.00032},
+        verdict="better than the default, beyond luck",
+        value=0.04,
+        n_trials=20,
+        n_trials_ever=1_020,
+        run_id="4f",
+        is_kept=False,
+    )
+    print_tuned(plain_console(), found)
+    out = capsys.readouterr().out
+    assert_fits(out)
+    assert [line.split() for line in out.splitlines()[4:6]] == [
+        ["units", "48"],
+        ["learning_rate", "0.00032"],
+    ]
+    assert "20 trials in this study, 1,020 ever." in out
+    assert "asset-predict train --model lstm --preset lstm" in out
 
 
 def test_a_notebook_trains_too(house, monkeypatch):
