@@ -13,10 +13,20 @@ from asset_predict_dagster import (
     __version__,
     cli_backtest,
     cli_champions,
+    cli_drift,
+    cli_evaluate,
+    cli_ingest,
     cli_leaks,
     cli_monitor,
+    cli_predict,
+    cli_reproduce,
+    cli_status,
+    cli_train,
+    cli_tune,
     cli_versions,
 )
+from asset_predict_dagster.cli_json import print_json, records
+from asset_predict_dagster.cli_options import CONTEXT, AsJson
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError, SettingsError
@@ -44,13 +54,25 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
     help="Brazilian stocks from B3's files to tomorrow's predictions.",
 )
-app.add_typer(cli_backtest.app)
-app.add_typer(cli_champions.app)
-app.add_typer(cli_leaks.app)
-app.add_typer(cli_monitor.app)
-app.add_typer(cli_versions.app)
+for commands in (
+    cli_ingest,
+    cli_train,
+    cli_tune,
+    cli_predict,
+    cli_evaluate,
+    cli_backtest,
+    cli_status,
+    cli_drift,
+    cli_champions,
+    cli_reproduce,
+    cli_leaks,
+    cli_versions,
+    cli_monitor,
+):
+    app.add_typer(commands.app)
 
 
 def main() -> None:
@@ -88,8 +110,12 @@ def root(
 @app.command()
 def summary(
     n: Annotated[int, typer.Option("--top", min=1, help="How many predictions to show.")] = 10,
+    as_json: AsJson = False,
 ) -> None:
-    """Show the strongest predictions, and the models beside the naive."""
+    """Show the strongest predictions, and the models beside the naive.
+
+    Example: asset-predict summary --top 20
+    """
     settings = load_settings()
     lake = Lake(settings.lake_root)
     champions = lake.read(CHAMPIONS)
@@ -97,6 +123,14 @@ def summary(
     evaluation = lake.read(EVALUATION)
     files = lake.read_if_made(INGESTED_FILES)
     origin = B3 if files is None or files.empty else files["origin"].iloc[0]
+    if as_json:
+        frames = {
+            "predictions": strongest(newest(predictions), n),
+            "champions": champions,
+            "figures": headline(evaluation.merge(champions[["model", "model_version"]])),
+        }
+        print_json({"origin": origin} | {name: records(rows) for name, rows in frames.items()})
+        return
     console = plain_console()
     _print_predictions(console, settings, origin, predictions, n)
     _print_evaluation(console, champions, evaluation)

@@ -1,12 +1,9 @@
 """The command `backtest`: a walk-forward in one go, its verdict and where its report is."""
 
-import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -16,6 +13,9 @@ from asset_predict_dagster.cli_backtest_text import (
     print_backtest,
     trading_figures,
 )
+from asset_predict_dagster.cli_json import print_json, records
+from asset_predict_dagster.cli_options import AsJson
+from asset_predict_dagster.cli_runs import kept_id, waiting
 from asset_predict_dagster.cli_tables import plain_console
 from asset_predict_dagster.dataset.calendar_windows import HALF_YEAR, STEPS, day_asked
 from asset_predict_dagster.errors import SettingsError
@@ -71,22 +71,24 @@ def backtest(
             help="Cost a side in basis points, whatever is traded.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Walk forward: train before each window, forecast it, judge all.
+
+    Example: asset-predict backtest --start 2019H1 --step 12 --cost-bps 10
 
     Windows whose rows are in the lake, made of the same data and settings, are not trained again.
     """
     if start and end and day_asked(end, is_last=True) < day_asked(start, is_last=False):
         raise typer.BadParameter(f"--end {end} is before --start {start}.")
-    # Dagster takes seconds to import, and no other command runs a job.
-    from asset_predict_dagster.runs import run_backtest
+    with waiting():
+        from asset_predict_dagster.runs import run_backtest
 
     asked = {"start": start, "end": end, "step": step, "cost_bps": cost_bps}
     with _shown_progress() as progress:
         ran = run_backtest(load_settings(), asked, progress)
     if as_json:
-        print(json.dumps(_document(ran), indent=2, ensure_ascii=False, allow_nan=False))
+        print_json(_document(ran))
     else:
         print_backtest(plain_console(), ran)
 
@@ -140,23 +142,8 @@ def _document(ran: "Ran") -> dict[str, Any]:
             }
             for verdict in report.verdicts
         ],
-        "figures": _records(headline_figures(report)),
-        "trading": _records(trading_figures(report)) if report.backtests else [],
+        "figures": records(headline_figures(report)),
+        "trading": records(trading_figures(report)) if report.backtests else [],
         "report": ran.told.path,
-        "run_id": ran.run_id if ran.is_kept else None,
+        "run_id": kept_id(ran),
     }
-
-
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {str(name): _plain(value) for name, value in row.items()} for row in rows.to_dict("records")
-    ]
-
-
-def _plain(value: Any) -> Any:
-    if pd.isna(value):
-        return None
-    if isinstance(value, pd.Timestamp):
-        return f"{value:%Y-%m-%d}"
-    value = value.item() if hasattr(value, "item") else value
-    return str(value) if value in (math.inf, -math.inf) else value

@@ -7,6 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table as TextTable
 
+from asset_predict_dagster.cli_runs import where_to_see
 from asset_predict_dagster.cli_tables import text_table
 from asset_predict_dagster.evaluation.performance import annual_return
 
@@ -41,8 +42,7 @@ def print_backtest(console: Console, ran: "Ran") -> None:
         console.print(_market(report))
     console.print()
     console.print(f"The report: {told.path}", soft_wrap=True)
-    if not ran.is_kept:
-        console.print("DAGSTER_HOME is not set, so Dagster's UI does not know of this run")
+    console.print(where_to_see(ran))
 
 
 def _hung(warning: str) -> str:

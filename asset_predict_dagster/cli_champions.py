@@ -1,6 +1,5 @@
 """Commands about who serves: list the versions, let another one serve, go back."""
 
-import json
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -9,10 +8,13 @@ import pandas as pd
 import typer
 from rich.console import Console
 
+from asset_predict_dagster.cli_json import print_json
+from asset_predict_dagster.cli_options import AsJson, ModelName, one_model
+from asset_predict_dagster.cli_runs import kept_id, waiting, where_to_see
 from asset_predict_dagster.cli_tables import plain_console, text_table
-from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.kinds import MODEL_NAMES
+from asset_predict_dagster.predictions.versions_asked import opened_registry
 from asset_predict_dagster.registry.decisions import LoggedDecision
 from asset_predict_dagster.registry.store import ModelVersion, Registry
 from asset_predict_dagster.settings import Settings, load_settings
@@ -20,20 +22,12 @@ from asset_predict_dagster.tables import EVALUATION
 
 app = typer.Typer()
 
-_NAMES = {"rf": "random_forest", **{name: name for name in MODEL_NAMES}}
-
 
 def _model_called(name: str | None) -> str | None:
-    if name is not None and name not in _NAMES:
-        raise typer.BadParameter(f"there is no model {name!r}; there are {', '.join(_NAMES)}.")
-    return None if name is None else _NAMES[name]
+    return None if name is None else one_model(name)
 
 
-ModelName = Annotated[
-    str, typer.Option("--model", callback=_model_called, help="rf, lstm, or a name in full.")
-]
 Why = Annotated[str, typer.Option("--why", help="A sentence for the log of decisions.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 
 
 @app.command()
@@ -80,15 +74,18 @@ def models(
 ) -> None:
     """List the versions of the models, what they score out of sample, and who serves.
 
+    Example: asset-predict models --model lstm --last 5
+
     Scores are of the next session, on the version's own test; a scoped version's on its own task.
     """
     settings = load_settings()
-    registry = _registry(settings)
+    with waiting("opening the registry"):
+        registry = opened_registry(settings.registry_database)
     evaluation = Lake(settings.lake_root).read_if_made(EVALUATION)
     wanted = [model] if model else [name for name in MODEL_NAMES if registry.versions(name)]
     if as_json:
         documents = [_document(registry, name, evaluation, last) for name in wanted]
-        _print_json({"models": documents})
+        print_json({"models": documents})
         return
     console = plain_console()
     for name in wanted:
@@ -97,16 +94,16 @@ def models(
 
 def _move(model: str, version: str | None, why: str, as_json: bool) -> None:
     settings = load_settings()
-    _registry(settings)
-    # Dagster takes seconds to import, and few commands run a job.
-    from asset_predict_dagster.runs import run_move
+    opened_registry(settings.registry_database)
+    with waiting():
+        from asset_predict_dagster.runs import run_move
 
     moved = run_move(settings, {"model": model, "version": version, "why": why})
     decision = moved.decision
     age_days, warning = _age(decision, settings)
     if as_json:
         told = {**_said(decision), "age_days": age_days, "warning": warning or None}
-        _print_json({**told, "run_id": moved.run_id if moved.is_kept else None})
+        print_json({**told, "run_id": kept_id(moved)})
         return
     before = decision.incumbent_version
     after = f", after version {before}" if before else ""
@@ -117,11 +114,7 @@ def _move(model: str, version: str | None, why: str, as_json: bool) -> None:
     )
     if warning:
         console.print(f"Warning: {warning}")
-    console.print(
-        f"Dagster's UI shows it as run {moved.run_id}"
-        if moved.is_kept
-        else "DAGSTER_HOME is not set, so Dagster's UI does not know of this run"
-    )
+    console.print(where_to_see(moved))
 
 
 def _age(decision: LoggedDecision, settings: Settings) -> tuple[int, str]:
@@ -140,16 +133,6 @@ def _age(decision: LoggedDecision, settings: Settings) -> tuple[int, str]:
 
 def _days(n: int) -> str:
     return "1 day" if n == 1 else f"{n} days"
-
-
-def _registry(settings: Settings) -> Registry:
-    database = settings.registry_database
-    if not database.exists():  # opening it would make one
-        raise RegistryError(
-            f"there is no registry {database}, so no model has been trained; run the job"
-            " complete_pipeline, or point ASSET_PREDICT_DATA at the folder of one that has"
-        )
-    return Registry(database)
 
 
 def _print_versions(
@@ -270,7 +253,3 @@ def _said(decision: LoggedDecision) -> dict[str, Any]:
 
 def _or_none(value: float) -> float | None:
     return None if pd.isna(value) else value
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))

@@ -7,6 +7,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 
+from asset_predict_dagster.cli_runs import waiting
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.leak_audit import Audit
 from asset_predict_dagster.dataset.leak_report import leak_report, leaky_columns
@@ -26,6 +27,8 @@ def leaks(
 ) -> None:
     """Show what knows of the future; exit code 1 if anything does.
 
+    Example: asset-predict leaks --cuts 24
+
     At each of some sessions, the cuts, everything is made anew from B3's records, without what
     came after it and with something else after it. Then the stored tables are compared with what
     their records make, and folds, scalings and served rows are tested.
@@ -36,14 +39,15 @@ def leaks(
     """
     settings = load_settings()
     lstm = LstmSettings()
-    report = leak_report(
-        Lake(settings.lake_root),
-        settings.asset_classes,
-        n,
-        served_samples,
-        lstm.lookback,
-        lstm.longest_gap,
-    )
+    with waiting("making everything anew, as it was known then"):
+        report = leak_report(
+            Lake(settings.lake_root),
+            settings.asset_classes,
+            n,
+            served_samples,
+            lstm.lookback,
+            lstm.longest_gap,
+        )
     if as_json:
         print(_leaks_as_json(report))
     else:

@@ -37,6 +37,8 @@ def monitor(
 ) -> None:
     """Open MLflow's UI: trainings, their curves and figures, the versions.
 
+    Example: asset-predict monitor --port 5002
+
     It runs until ctrl-c. Other addresses than this machine's own are for networks whose people may
     all change and delete what it shows.
     """

@@ -1,13 +1,12 @@
 """Commands about versions: list those of a table, trace them, compare two, clean up."""
 
-import json
-import math
-from datetime import datetime
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
+from asset_predict_dagster.cli_json import print_json, records
+from asset_predict_dagster.cli_options import AsJson
+from asset_predict_dagster.cli_runs import kept_id, waiting
 from asset_predict_dagster.cli_versions_text import (
     print_cleaned,
     print_comparison,
@@ -32,7 +31,6 @@ def _known(name: str) -> str:
 
 
 TableName = Annotated[str, typer.Argument(callback=_known, help="Its name, such as quotes.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 
 
 def _version_named(help: str) -> Any:
@@ -57,24 +55,27 @@ def versions(
     ] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the versions of a table, and what each came from."""
+    """List the versions of a table, and what each came from.
+
+    Example: asset-predict versions predictions --lineage 3
+    """
     lake, wanted = Lake(load_settings().lake_root), TABLES[table]
     if lineage_of is not None:
         traced = lineage(lake, wanted, lineage_of)
         if as_json:
-            _print_json({"lake": lake.root, "lineage": _records(traced)})
+            print_json({"lake": lake.root, "lineage": records(traced)})
         else:
             print_lineage(lake, wanted, lineage_of, traced)
         return
     listed = list_versions(lake, wanted)
     shown = listed.head(last)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "lake": lake.root,
                 "table": table,
                 "n_versions": len(listed),
-                "versions": _records(shown),
+                "versions": records(shown),
             }
         )
     else:
@@ -88,11 +89,14 @@ def compare(
     new: Annotated[int, _version_named("Number of the later version.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show what changed between two versions of a table."""
+    """Show what changed between two versions of a table.
+
+    Example: asset-predict compare quotes 3 4
+    """
     lake, wanted = Lake(load_settings().lake_root), TABLES[table]
     found = compare_versions(lake, wanted, old, new)
     if as_json:
-        _print_json({"lake": lake.root, "table": table, "old": old, "new": new, **_said(found)})
+        print_json({"lake": lake.root, "table": table, "old": old, "new": new, **_said(found)})
     else:
         print_comparison(lake, wanted, old, new, found)
 
@@ -122,13 +126,15 @@ def clean(
 ) -> None:
     """Drop what is old: models, table versions, runs, logs.
 
+    Example: asset-predict clean --keep-versions 5 --dry-run
+
     What stays: models that serve, served or were trained last; the last versions of each table,
     those that these models were built from, all that they came from, and what was current within
     the last six hours; the runs that made them, the last successful run of each job, and the run
     that last made each table.
     """
-    # Dagster takes seconds to import, and the other commands of this file do without.
-    from asset_predict_dagster.runs import WAITS, Limits, look_for_unneeded, run_housekeeping
+    with waiting():
+        from asset_predict_dagster.runs import WAITS, Limits, look_for_unneeded, run_housekeeping
 
     settings = load_settings()
     limits = Limits(
@@ -138,16 +144,17 @@ def clean(
     )
     run_id = None
     if dry_run:
-        cleaned = look_for_unneeded(settings, limits)
+        with waiting("looking for what is old"):
+            cleaned = look_for_unneeded(settings, limits)
     else:
         asked = {"keep_versions": limits.versions, "keep_days": limits.days}
         ran = run_housekeeping(settings, asked)
-        cleaned, run_id = ran.told, ran.run_id if ran.is_kept else None
+        cleaned, run_id = ran.told, kept_id(ran)
     numbers = [_numbers(text) for text in cleaned.tables["versions_dropped"]]
     tables = cleaned.tables.assign(versions_dropped=numbers)
     if as_json:
         kept = {name: sorted(versions) for name, versions in cleaned.referenced.items()}
-        _print_json(
+        print_json(
             {
                 "lake": settings.lake_root,
                 "dry_run": dry_run,
@@ -155,10 +162,10 @@ def clean(
                 "keep_models": limits.models,
                 "keep_days": limits.days,
                 "referenced": kept,
-                "models": _records(cleaned.models),
-                "tables": _records(tables),
-                "runs": _records(cleaned.runs),
-                "logs": _records(cleaned.logs),
+                "models": records(cleaned.models),
+                "tables": records(tables),
+                "runs": records(cleaned.runs),
+                "logs": records(cleaned.logs),
                 "is_training": cleaned.is_training,
                 "bytes_freed": cleaned.n_bytes,
                 "run_id": run_id,
@@ -185,25 +192,5 @@ def _said(found: Comparison) -> dict[str, Any]:
         **{f"n_{name}": count for name, count in counts.items()},
         "only_in_old": list(found.only_in_old),
         "only_in_new": list(found.only_in_new),
-        **{name: _records(getattr(found, name)) for name in frames},
+        **{name: records(getattr(found, name)) for name in frames},
     }
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows for JSON: instants in ISO 8601, null for what is missing, "inf"."""
-    return [{name: _plain(row[name]) for name in row} for row in frame.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return value
-    if pd.isna(value):
-        return None
-    if isinstance(value, datetime):
-        return value.isoformat()
-    value = value.item() if hasattr(value, "item") else value
-    return str(value) if value in (math.inf, -math.inf) else value
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))

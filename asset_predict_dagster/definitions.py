@@ -128,12 +128,12 @@ def build_definitions(
             ),
             "studies": tuning.Studies(
                 database=str(settings.data / "studies.db"),
-                presets=str(settings.data / "presets"),
+                presets=str(settings.presets),
             ),
             "models": Models(
                 database=str(settings.registry_database),
                 bundles=str(settings.bundles),
-                presets=str(settings.data / "presets"),
+                presets=str(settings.presets),
                 checkpoints=str(settings.checkpoints),
                 seed=settings.seed,
                 stale_after_days=settings.model_stale_after_days,
@@ -141,7 +141,7 @@ def build_definitions(
                 retrains_a_week=settings.retrains_a_week,
             ),
             "reports": Reports(
-                folder=str(settings.data / "reports"),
+                folder=str(settings.reports),
                 ibovespa=str(settings.ibovespa or ""),
                 planted_strength=(
                     settings.signal_strength if settings.source == "simulated" else None

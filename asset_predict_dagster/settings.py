@@ -246,6 +246,16 @@ class Settings(BaseSettings):
         return self.data / "checkpoints"
 
     @property
+    def presets(self) -> Path:
+        """Folder of the settings that were tuned, one file a name."""
+        return self.data / "presets"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the reports, HTML files for people."""
+        return self.data / "reports"
+
+    @property
     def logs(self) -> Path:
         """Folder of the logs, one file a day."""
         return self.data / "logs"

@@ -171,6 +171,17 @@ def test_the_strongest_predictions_come_first(typed, write_lake):
     assert "to be doubted" not in out
 
 
+def test_a_program_reads_the_summary(typed, write_lake):
+    write_lake()
+    code, out, err = typed("summary", "--top", "3", "--json")
+    told = json.loads(out)
+    assert (code, err) == (0, "")
+    assert [row["ticker"] for row in told["predictions"]] == ["TICK9", "TICK9", "TICK0"]
+    assert told["predictions"][0]["target_session"] == "2024-02-14"
+    assert {row["model"]: row["model_version"] for row in told["champions"]} == MODELS
+    assert {row["model"] for row in told["figures"]} == {*MODELS}
+
+
 def test_what_is_to_be_doubted_is_counted_apart_from_what_was_refused(typed, write_lake):
     said = predictions()
     said["reason"] = said["reason"].mask(said["ticker"].isin(["TICK3", "TICK4"]), "late_data")

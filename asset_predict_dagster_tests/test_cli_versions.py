@@ -338,7 +338,7 @@ def test_json_is_one_document(typed, three):
     assert compared["first_changed"] == [
         {
             "window": "final",
-            "session": "2024-01-03T00:00:00",
+            "session": "2024-01-03",
             "column": "role",
             "old": "train",
             "new": "test",

@@ -131,7 +131,7 @@ def failure_message(context: dg.RunFailureSensorContext) -> dict[str, Any]:
     """
     step, error = "", context.failure_event.message or "it did not say why"
     for event in context.get_step_failure_events()[:1]:
-        step, error = event.step_key or "", _why(event)
+        step, error = event.step_key or "", why_failed(event)
     return _message(context, step, error)
 
 
@@ -149,7 +149,8 @@ def _message(context: dg.RunStatusSensorContext, step: str, error: str) -> dict[
     }
 
 
-def _why(event: dg.DagsterEvent) -> str:
+def why_failed(event: dg.DagsterEvent) -> str:
+    """The sentence that a step failed with; of a defect, what was raised."""
     failure = event.step_failure_data
     if failure.user_failure_data is not None and failure.user_failure_data.description:
         return failure.user_failure_data.description

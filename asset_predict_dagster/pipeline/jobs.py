@@ -6,6 +6,7 @@ from asset_predict_dagster.pipeline.backtests import backtest
 from asset_predict_dagster.pipeline.housekeeping import housekeeping
 from asset_predict_dagster.pipeline.models import TRAINS
 from asset_predict_dagster.pipeline.moves import move_champion
+from asset_predict_dagster.pipeline.reproductions import reproduce
 from asset_predict_dagster.pipeline.tuning import tune
 
 # What a person wants to read while it runs: the milestones, not every event; those are in the UI.
@@ -78,5 +79,6 @@ JOBS = [
     backtest,
     tune,
     move_champion,
+    reproduce,
     housekeeping,
 ]

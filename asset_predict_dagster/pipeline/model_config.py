@@ -5,21 +5,15 @@ tell another story of it. A name or a type that is wrong ends a run before it be
 is out of range ends the model's step before it trains.
 """
 
-import inspect
-import re
 from datetime import date
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 import dagster as dg
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from asset_predict_dagster.models.experiment import Experiment
-from asset_predict_dagster.models.kinds import settings_of
+from asset_predict_dagster.models.described import limits_of, meanings_of
 from asset_predict_dagster.models.settings import ALIASES, IGNORED, PRESET, names_of
-
-_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def config_fields(model: str) -> dict[str, dg.Field]:
@@ -28,7 +22,7 @@ def config_fields(model: str) -> dict[str, dg.Field]:
     No field has a default of its own: what is not written comes from the preset, if one is named,
     then from the settings' class.
     """
-    meanings = described(settings_of(model)) | described(Experiment)
+    meanings = meanings_of(model)
     preset = dg.Field(
         str,
         is_required=False,
@@ -47,7 +41,7 @@ def config_fields(model: str) -> dict[str, dg.Field]:
         shown[name] = dg.Field(
             _config_type(f"{model}_{name}", _as_written(name, field)),
             is_required=False,
-            description=" ".join(filter(None, [meaning, _limits(name, field)])),
+            description=" ".join(filter(None, [meaning, limits_of(name, field)])),
         )
     return shown
 
@@ -55,30 +49,6 @@ def config_fields(model: str) -> dict[str, dg.Field]:
 def _as_written(name: str, field: FieldInfo) -> Any:
     # How many there are, a list of them, or "1..5": Dagster has no type of all three.
     return Any if name == "horizons" else field.annotation
-
-
-def described(settings: type[BaseModel]) -> dict[str, str]:
-    """Name of each setting → what the section Attributes of the class's docstring says of it."""
-    text = inspect.cleandoc(settings.__doc__ or "").partition("Attributes\n----------\n")[2]
-    meanings = {}
-    # An entry is a line of names at the margin, and the indented lines below it.
-    for names, meaning in re.findall(r"^(\w[\w, ]*)\n((?:[ ]+\S.*\n?|\n)+)", text, re.MULTILINE):
-        for name in names.split(","):
-            meanings[name.strip()] = " ".join(meaning.split())
-    return meanings
-
-
-def _limits(name: str, field: FieldInfo) -> str:
-    said = [
-        f"{word} {getattr(limit, sign)}"
-        for limit in field.metadata
-        for sign, word in _LIMITS.items()
-        if hasattr(limit, sign)
-    ]
-    # The seed of a run is a setting of the environment.
-    default = "that of SEED" if name == "seed" else field.get_default(call_default_factory=True)
-    shown = "none" if default in (None, ()) else default
-    return f"({'; '.join([*filter(None, [', '.join(said)]), f'default {shown}'])})"
 
 
 def _config_type(name: str, annotation: Any) -> Any:

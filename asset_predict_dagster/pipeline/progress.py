@@ -25,6 +25,9 @@ _TERMINAL = os.dup(_STDERR) if os.isatty(_STDERR) else None
 _BAR_WIDTH = 24
 _TIMES_A_SECOND = 4
 
+_DRAWN: list[Any] = []
+"""The bars that are open, the innermost last: it alone is drawn, and the others wait for it."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -73,6 +76,15 @@ def of_trial(model: str, trial: dict[str, Any]) -> Progress:
         ", ".join(f"{name} {value:.4f}" for name, value in known.items()),
         trial["seconds_left"],
     )
+
+
+def of_step(title: str, done: int, total: int, step: str) -> Progress:
+    """What a run reports when a step begins.
+
+    >>> of_step("retrain", 3, 9, "labels").said
+    'labels'
+    """
+    return Progress(title, done, total, step, math.nan)
 
 
 def is_watched(run: dg.DagsterRun) -> bool:
@@ -133,8 +145,22 @@ def terminal_bar(title: str, is_watched: bool, terminal: int | None = _TERMINAL)
                 said=", ".join(filter(None, [counted, progress.said, left])),
             )
 
-        with bar:
+        with _alone(bar), bar:
             yield show
+
+
+@contextmanager
+def _alone(bar: Any) -> Iterator[None]:
+    """The bar around this one is not drawn meanwhile: both have the same line."""
+    if _DRAWN:
+        _DRAWN[-1].stop()
+    _DRAWN.append(bar)
+    try:
+        yield
+    finally:
+        _DRAWN.pop()
+        if _DRAWN:
+            _DRAWN[-1].start()
 
 
 class _Terminal(io.TextIOBase):

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from asset_predict_dagster.definitions import build_definitions
+from asset_predict_dagster.models.described import described
 from asset_predict_dagster.models.kinds import settings_of
 from asset_predict_dagster.models.settings import IGNORED, names_of, parse_settings
 from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
-from asset_predict_dagster.pipeline.model_config import config_fields, described
+from asset_predict_dagster.pipeline.model_config import config_fields
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, FORECASTS_OUT_OF_SAMPLE
 from asset_predict_dagster_tests.pipeline.conftest import Workplace, config_of, new_workplace

@@ -40,6 +40,21 @@ with terminal_bar("lstm training", is_watched=sys.argv[2] == "watched") as show:
 """
 
 
+# A run counts its steps while one of them counts its epochs.
+NESTED = """
+import sys, time
+from asset_predict_dagster.pipeline.progress import Progress, of_step, terminal_bar
+with terminal_bar("train", is_watched=True) as show_step:
+    show_step(of_step("train", 3, 9, "lstm_model"))
+    time.sleep(0.4)
+    with terminal_bar("lstm training", is_watched=True) as show_epoch:
+        show_epoch(Progress("lstm fit", 5, 12, "loss 0.61", float("nan")))
+        time.sleep(0.4)
+    show_step(of_step("train", 4, 9, "evaluation"))
+    time.sleep(0.4)
+"""
+
+
 def environment(**more: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return {**kept, "TERM": "xterm", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
@@ -60,6 +75,18 @@ def test_a_terminal_shows_how_far_a_training_is_below_the_lines_of_its_log(tmp_p
     assert [line for line in screen(written) if line.strip()] == [LOG_LINE]
     assert (tmp_path / "captured").read_bytes() == b""
     assert after
+
+
+def test_of_two_bars_the_inner_one_is_drawn_and_then_the_outer_one_again(tmp_path):
+    code, written = run_in_terminal([sys.executable, "-c", NESTED], environment(), tmp_path)
+    assert code == 0
+    outer, rest = written.split("5/12", 1)
+    assert "3/9, lstm_model" in outer
+    assert "3/9" not in rest[: rest.rindex("lstm fit")]
+    assert "4/9, evaluation" in rest[rest.rindex("lstm fit") :]
+    assert not any(line.strip() for line in screen(written))
+    seen = screen(written.partition("loss 0.61")[0])
+    assert [line.split()[0] for line in seen if line.strip()] == ["lstm"]
 
 
 def test_a_run_that_a_service_launched_draws_nothing(tmp_path):

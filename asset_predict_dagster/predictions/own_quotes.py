@@ -1,0 +1,109 @@
+"""Own quotes: what a version says of prices that a person brings.
+
+They take the place of the lake's quotes of the same tickers, and the other papers stand beside
+them: ranks and the state of the market are among all of these, as when the model was trained.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from asset_predict_dagster.dataset.features import compute_features
+from asset_predict_dagster.errors import DatasetError
+from asset_predict_dagster.market.sessions import not_sessions
+from asset_predict_dagster.market.universe import liquid_universe
+from asset_predict_dagster.predictions.asked import refuse_range, typed
+from asset_predict_dagster.predictions.daily import Serving, predict_last_session
+from asset_predict_dagster.table_content import refuse_unsound_keys, to_arrow, to_pandas
+from asset_predict_dagster.tables import QUOTES
+
+_LEAST_SHARE = 0.5
+"""Of the papers that were liquid in the last session that the lake knows: how many must have been
+quoted in the session that is asked about."""
+
+
+def ask_own(
+    given: pd.DataFrame,
+    market: pd.DataFrame | None,
+    serving: Serving,
+    days_ahead: int,
+    classes: Collection[str],
+    now: datetime,
+    expires_after: timedelta,
+) -> pd.DataFrame:
+    """Rows of `tables.PREDICTIONS` at the close of the last session given, of the tickers given.
+
+    Parameters
+    ----------
+    given
+        Rows of `tables.QUOTES` in any order: whole histories, as recursive indicators need them.
+        Other columns are left alone.
+    market
+        The lake's quotes; None: what is given is the market.
+    classes
+        The kinds of paper that are forecast.
+
+    Raises
+    ------
+    TableError
+        If a column is missing or of another type, or a ticker has a session twice.
+    DatasetError
+        If there is no row, B3 did not trade on a day given, or the rest of the market is not known
+        in the last session given.
+    RegistryError
+        If the version has learned from sessions after that one.
+    SettingsError
+        If `days_ahead` is out of range.
+    """
+    refuse_range(days_ahead)
+    if given.empty:
+        raise DatasetError("quotes: rows of tables.QUOTES were expected, and there is none")
+    content = to_arrow(QUOTES, given[[n for n in QUOTES.column_names if n in given.columns]])
+    refuse_unsound_keys(QUOTES, content)
+    own = to_pandas(content)
+    _refuse_other_days(own)
+    last, tickers = own["session"].max(), own["ticker"].unique()
+    quotes = own
+    if market is not None:
+        is_beside = ~market["ticker"].isin(tickers) & (market["session"] <= last)
+        quotes = pd.concat([own, market[is_beside]])
+    quotes = quotes.sort_values(list(QUOTES.key), ignore_index=True)
+    universe = liquid_universe(quotes, classes)
+    if market is not None:
+        _refuse_lone(quotes, universe, last, market["session"].max())
+    features = compute_features(quotes, universe)
+    said = predict_last_session(
+        [serving], quotes, universe, features, now, expires_after=expires_after
+    )
+    rows = said[said["ticker"].isin(tickers) & (said["horizon"] <= days_ahead)]
+    if rows.empty:
+        raise DatasetError(
+            f"quotes of {last:%Y-%m-%d}: none of the {len(tickers)} tickers is of a kind that is"
+            " forecast, as ASSET_PREDICT_ASSET_CLASSES names them; give others"
+        )
+    return typed(rows.sort_values(["ticker", "horizon"], ignore_index=True))
+
+
+def _refuse_other_days(own: pd.DataFrame) -> None:
+    """A day more would be a session on which everybody else did not trade."""
+    strange = not_sessions(own["session"])["day"]
+    if len(strange):
+        raise DatasetError(
+            f"quotes: B3 did not trade on {len(strange):,} of the days given, such as"
+            f" {strange.iloc[0]:%Y-%m-%d}; leave those rows out"
+        )
+
+
+def _refuse_lone(
+    quotes: pd.DataFrame, universe: pd.DataFrame, last: pd.Timestamp, known: pd.Timestamp
+) -> None:
+    """Ranks among a few papers would not be the market's."""
+    asked = int((universe["in_universe"] & (quotes["session"] == last)).sum())
+    usual = int((universe["in_universe"] & (quotes["session"] == min(known, last))).sum())
+    if asked < _LEAST_SHARE * usual:
+        raise DatasetError(
+            f"quotes of {last:%Y-%m-%d}: {asked} liquid papers are quoted, and {usual} were on"
+            f" {min(known, last):%Y-%m-%d}: ranks among so few are not the market's; give the"
+            " quotes of the others as well, or run `asset-predict ingest` first"
+        )
