@@ -12,16 +12,14 @@ from asset_predict_dagster import (
     cli_backtest,
     cli_leaks,
     cli_monitor,
+    cli_serve,
     cli_versions,
 )
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError
-from asset_predict_dagster.evaluation.evaluate import headline
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sources import B3
-from asset_predict_dagster.models.baselines import BASELINE_VERSION
-from asset_predict_dagster.predictions.daily import strongest
 from asset_predict_dagster.settings import Settings, load_settings
 from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, INGESTED_FILES, PREDICTIONS
 
@@ -34,6 +32,7 @@ app = typer.Typer(
 app.add_typer(cli_backtest.app)
 app.add_typer(cli_leaks.app)
 app.add_typer(cli_monitor.app)
+app.add_typer(cli_serve.app)
 app.add_typer(cli_versions.app)
 
 
@@ -83,6 +82,9 @@ def summary(
 def _print_predictions(
     console: Console, settings: Settings, origin: str, predictions: pd.DataFrame, n: int
 ) -> None:
+    # ONNX and all that evaluates are for this command: the others need not wait for them.
+    from asset_predict_dagster.predictions.daily import strongest
+
     session = predictions["session"].max()
     today = predictions[predictions["session"] == session]
     rows = strongest(today, n)
@@ -116,6 +118,9 @@ def _print_predictions(
 
 
 def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.DataFrame) -> None:
+    from asset_predict_dagster.evaluation.evaluate import headline
+    from asset_predict_dagster.models.baselines import BASELINE_VERSION
+
     serving = evaluation.merge(champions[["model", "model_version"]])
     serving = serving[serving["horizon"] == ACTION_HORIZON]
     baselines = evaluation[

@@ -184,10 +184,14 @@ class LakeReader:
 
 def _wanted(table: Table, days: tuple[date, date] | None, where: Where) -> ds.Expression | None:
     """The rows that are wanted; None stands for all."""
-    conditions = [
-        pc.field(name).isin(pa.array(sorted(values), table.schema.field(name).type))
-        for name, values in where.items()
-    ]
+    conditions = []
+    for name, values in where.items():
+        column, type_of = pc.field(name), table.schema.field(name).type
+        if pa.types.is_string(type_of) and name not in table.partition_by:
+            # What delta-rs knows of a file's texts are string views, which pyarrow 25 compares with
+            # no string; of a cast column it asks nothing.
+            column = column.cast(type_of)
+        conditions.append(column.isin(pa.array(sorted(values), type_of)))
     if days:
         session = pc.field("session")
         conditions.append((session >= pa.scalar(days[0])) & (session <= pa.scalar(days[1])))

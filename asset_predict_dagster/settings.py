@@ -112,6 +112,15 @@ class Settings(BaseSettings):
     keep_versions: int = Field(default=10, ge=1, alias="ASSET_PREDICT_KEEP_VERSIONS")
     """Versions of each table that a clean-up keeps, beside those that models refer to."""
 
+    api_key: SecretStr | None = Field(default=None, min_length=1, alias="ASSET_PREDICT_API_KEY")
+    """Needed, as X-API-Key, by whoever starts a run through the REST API; shown nowhere."""
+
+    cors_origins: Names = Field(default=(), alias="ASSET_PREDICT_CORS_ORIGINS")
+    """Origins of pages whose browsers may use the REST API: `https://my.site`; none by default."""
+
+    requests_a_second: int = Field(default=2000, ge=1, alias="ASSET_PREDICT_REQUESTS_A_SECOND")
+    """Requests to the REST API that one client's address may make."""
+
     @model_validator(mode="after")
     def _the_source_is_named(self) -> "Settings":
         if self.source == "cotahist" and self.cotahist_folder is None and not self.download:
@@ -148,7 +157,7 @@ class Settings(BaseSettings):
             raise ValueError(f"ASSET_PREDICT_DUCKDB={self.duckdb} needs MOTHERDUCK_TOKEN")
         return self
 
-    @field_validator("tickers", "asset_classes", mode="before")
+    @field_validator("tickers", "asset_classes", "cors_origins", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -173,6 +182,17 @@ class Settings(BaseSettings):
                 f"one of {', '.join(ASSET_CLASSES)} was expected, not {', '.join(unknown)}"
             )
         return classes
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        strange = [one for one in origins if not re.fullmatch(r"https?://[^/*@\s]+", one)]
+        if strange:
+            raise ValueError(
+                "origins such as https://my.site were expected, each of them named, not"
+                f" {', '.join(strange)}"
+            )
+        return origins
 
     @property
     def lake_root(self) -> str:

@@ -1,0 +1,123 @@
+"""Looking things up in the snapshot, and refusing what is not there in the API's own words."""
+
+import math
+from collections.abc import Sequence
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+
+from asset_predict_dagster.service.errors import ApiError
+from asset_predict_dagster.service.snapshot import LATEST_ALLOWED, Paper, Said, Snapshot, Version
+from asset_predict_dagster.service.symbols import normalised
+
+LATE = "late_data"
+
+_REASONS = {
+    "stale_quote": "it did not trade in the last session",
+    "illiquid": "it trades too little to be forecast honestly",
+    "model_expired": "the model is too old to be asked",
+    "asset_class": "papers of its kind are not forecast",
+}
+
+
+async def current(request: Request) -> Snapshot:
+    """A dependency: the snapshot that the request is answered from, to its end."""
+    refresher = request.app.state.refresher
+    if refresher.snapshot is not None:
+        return refresher.snapshot
+    if refresher.problem:
+        raise ApiError(
+            503,
+            "lake_unreachable",
+            "the tables or the models cannot be read; the server's log says why",
+        )
+    raise ApiError(503, "starting", "the server is reading its data", {"retry_after": 1})
+
+
+def answered(answer: BaseModel) -> Response:
+    """The answer as JSON, keys that nobody set left out."""
+    content = answer.model_dump_json(by_alias=True, exclude_unset=True)
+    return Response(content, media_type="application/json")
+
+
+def paper_of(snapshot: Snapshot, symbol: str) -> Paper:
+    """The paper of a code as people type it.
+
+    Raises
+    ------
+    ApiError
+        503 before there are quotes; 404 with near names if there is no such paper.
+    """
+    if not snapshot.papers:
+        raise ApiError(
+            503, "no_data", "there are no quotes and features yet; run the job complete_pipeline"
+        )
+    ticker = normalised(symbol)
+    paper = snapshot.papers.get(ticker)
+    if paper is None:
+        near = snapshot.names.near(ticker)
+        meant = f"; near it: {', '.join(near)}" if near else ""
+        raise ApiError(
+            404,
+            "unknown_ticker",
+            f"there is no paper {ticker} in the last 63 sessions{meant}",
+            {"ticker": ticker, "reason": "unknown_ticker", "suggestions": near},
+        )
+    return paper
+
+
+def serving(snapshot: Snapshot, models: Sequence[str]) -> Version:
+    """The champion of the first of some models that has one, or `ApiError` 503."""
+    for model in models:
+        if model in snapshot.versions:
+            return snapshot.versions[model]
+    raise ApiError(
+        503,
+        "no_model",
+        f"no version of {' or '.join(models)} serves yet; run the job complete_pipeline or retrain",
+        {"models": list(models)},
+    )
+
+
+def said_of(snapshot: Snapshot, version: Version, ticker: str) -> Said:
+    """What a version says of a ticker that is forecast.
+
+    Raises
+    ------
+    ApiError
+        422 with the reason if the ticker is refused; 503 if the quotes are older than five
+        sessions.
+    """
+    if snapshot.is_too_late:
+        raise ApiError(
+            503,
+            LATE,
+            f"the newest quotes are of {snapshot.session}, and {snapshot.sessions_late} sessions"
+            f" have closed since; with more than {LATEST_ALLOWED} nothing is predicted",
+            {"session": str(snapshot.session), "sessions_late": snapshot.sessions_late},
+        )
+    said = version.said[ticker]
+    if said.is_refused:
+        why = _REASONS.get(said.reason, "the model gives no forecast of it")
+        raise ApiError(
+            422,
+            said.reason,
+            f"{ticker} is not forecast at the close of {snapshot.session}: {why}",
+            {
+                "ticker": ticker,
+                "reason": said.reason,
+                "session": str(snapshot.session),
+                "last_price": said.last_close,
+            },
+        )
+    return said
+
+
+def reason_of(snapshot: Snapshot, said: Said) -> str:
+    """What to beware of: late data before what the row says of itself."""
+    return LATE if snapshot.sessions_late else said.reason
+
+
+def number(value: float) -> float | None:
+    """The number, or None where it is missing."""
+    return value if math.isfinite(value) else None
