@@ -1,6 +1,8 @@
 """`asset-predict`: the commands a person types."""
 
+import logging
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import pandas as pd
@@ -10,6 +12,7 @@ from rich.console import Console
 from asset_predict_dagster import (
     __version__,
     cli_backtest,
+    cli_champions,
     cli_leaks,
     cli_monitor,
     cli_serve,
@@ -17,11 +20,23 @@ from asset_predict_dagster import (
 )
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
-from asset_predict_dagster.errors import AssetPredictError
+from asset_predict_dagster.errors import AssetPredictError, SettingsError
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.logs import start_logs
 from asset_predict_dagster.market.sources import B3
+from asset_predict_dagster.predictions.ledger import newest
 from asset_predict_dagster.settings import Settings, load_settings
-from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, INGESTED_FILES, PREDICTIONS
+from asset_predict_dagster.tables import (
+    CHAMPIONS,
+    EVALUATION,
+    INGESTED_FILES,
+    MARKED,
+    PREDICTIONS,
+    REFUSED,
+)
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())  # with logs off nothing is said twice on stderr
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +45,7 @@ app = typer.Typer(
     help="Brazilian stocks from B3's files to tomorrow's predictions.",
 )
 app.add_typer(cli_backtest.app)
+app.add_typer(cli_champions.app)
 app.add_typer(cli_leaks.app)
 app.add_typer(cli_monitor.app)
 app.add_typer(cli_serve.app)
@@ -38,11 +54,18 @@ app.add_typer(cli_versions.app)
 
 def main() -> None:
     """Run the program: a known error is one sentence on stderr and exit code 1."""
+    with suppress(SettingsError):  # whichever command needs them says what is wrong with them
+        start_logs(load_settings())
+    _log.info("asset-predict %s", " ".join(sys.argv[1:]))
     try:
         app()
     except AssetPredictError as error:
+        _log.error("%s", error)
         print(f"asset-predict: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except Exception:  # a defect: the log keeps it where nobody saw the terminal
+        _log.exception("asset-predict failed")
+        raise
 
 
 def _show_version(wanted: bool) -> None:
@@ -85,8 +108,8 @@ def _print_predictions(
     # ONNX and all that evaluates are for this command: the others need not wait for them.
     from asset_predict_dagster.predictions.daily import strongest
 
-    session = predictions["session"].max()
-    today = predictions[predictions["session"] == session]
+    today = newest(predictions)
+    session = today["session"].max()
     rows = strongest(today, n)
     is_simulated = settings.source == "simulated" or "simulated" in origin
     market = "SIMULATED prices" if is_simulated else origin
@@ -109,12 +132,15 @@ def _print_predictions(
     console.print(table)
     if len(rows):
         console.print(f"for {rows['target_session'].iloc[0]:%Y-%m-%d}, B3's next session")
-    refused = today[(today["reason"] != "") & (today["horizon"] == 1)].drop_duplicates("ticker")
-    if len(refused):
-        reasons = refused["reason"].value_counts()
-        console.print(
-            "refused: " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        )
+    n_late = today["sessions_late"].max()
+    if n_late > 0:
+        console.print(f"late_data: sessions closed since without a file: {n_late}")
+    for said, among in (("refused", REFUSED), ("to be doubted", MARKED)):
+        odd = today[today["reason"].isin(among)]
+        reasons = odd.drop_duplicates("ticker")["reason"].value_counts()
+        if len(reasons):
+            counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+            console.print(f"{said}: {counts}")
 
 
 def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.DataFrame) -> None:

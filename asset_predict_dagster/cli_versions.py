@@ -1,8 +1,8 @@
-"""Commands about versions of the tables: list them, trace them, compare two, clean up."""
+"""Commands about versions: list those of a table, trace them, compare two, clean up."""
 
 import json
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import pandas as pd
@@ -14,15 +14,11 @@ from asset_predict_dagster.cli_versions_text import (
     print_lineage,
     print_versions,
 )
-from asset_predict_dagster.dataset_clean_up import clean_up
 from asset_predict_dagster.dataset_comparison import Comparison, compare_versions
 from asset_predict_dagster.dataset_versions import lineage, list_versions
-from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.registry.references import referenced_versions
-from asset_predict_dagster.registry.store import Registry
-from asset_predict_dagster.settings import Settings, load_settings
-from asset_predict_dagster.tables import CHAMPIONS, TABLES
+from asset_predict_dagster.settings import load_settings
+from asset_predict_dagster.tables import TABLES
 
 app = typer.Typer()
 
@@ -111,48 +107,69 @@ def clean(
             help="How many versions of each table to keep.",
         ),
     ] = None,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default="ASSET_PREDICT_KEEP_DAYS",
+            help="For how many days to keep logs and records of runs.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would go and change nothing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Drop old versions of the tables, and merge small files.
+    """Drop what is old: models, table versions, runs, logs.
 
-    The last versions of each table stay, those that registered models were built from, all that
-    these came from, and what was current within the last six hours.
+    What stays: models that serve, served or were trained last; the last versions of each table,
+    those that these models were built from, all that they came from, and what was current within
+    the last six hours; the runs that made them, the last successful run of each job, and the run
+    that last made each table.
     """
+    # Dagster takes seconds to import, and the other commands of this file do without.
+    from asset_predict_dagster.runs import WAITS, Limits, look_for_unneeded, run_housekeeping
+
     settings = load_settings()
-    lake = Lake(settings.lake_root)
-    kept = keep_versions or settings.keep_versions
-    referenced = _referenced(settings, lake)
-    cleaned = clean_up(lake, TABLES.values(), kept, referenced, datetime.now(UTC), dry_run=dry_run)
-    cleaned["versions_dropped"] = [_numbers(text) for text in cleaned["versions_dropped"]]
+    limits = Limits(
+        keep_versions or settings.keep_versions,
+        settings.keep_models,
+        keep_days or settings.keep_days,
+    )
+    run_id = None
+    if dry_run:
+        cleaned = look_for_unneeded(settings, limits)
+    else:
+        asked = {"keep_versions": limits.versions, "keep_days": limits.days}
+        ran = run_housekeeping(settings, asked)
+        cleaned, run_id = ran.told, ran.run_id if ran.is_kept else None
+    numbers = [_numbers(text) for text in cleaned.tables["versions_dropped"]]
+    tables = cleaned.tables.assign(versions_dropped=numbers)
     if as_json:
+        kept = {name: sorted(versions) for name, versions in cleaned.referenced.items()}
         _print_json(
             {
-                "lake": lake.root,
+                "lake": settings.lake_root,
                 "dry_run": dry_run,
-                "keep_versions": kept,
-                "referenced": {name: sorted(numbers) for name, numbers in referenced.items()},
-                "tables": _records(cleaned),
+                "keep_versions": limits.versions,
+                "keep_models": limits.models,
+                "keep_days": limits.days,
+                "referenced": kept,
+                "models": _records(cleaned.models),
+                "tables": _records(tables),
+                "runs": _records(cleaned.runs),
+                "logs": _records(cleaned.logs),
+                "is_training": cleaned.is_training,
+                "bytes_freed": cleaned.n_bytes,
+                "run_id": run_id,
             }
         )
     else:
-        print_cleaned(lake, cleaned, kept, referenced, dry_run)
-
-
-def _referenced(settings: Settings, lake: Lake) -> dict[str, set[int]]:
-    """What the registered models refer to; refused where their registry is evidently elsewhere."""
-    referenced: dict[str, set[int]] = {}
-    if settings.registry_database.exists():  # opening it would make one
-        referenced = referenced_versions(Registry(settings.registry_database), settings.bundles)
-    if not referenced and lake.exists(CHAMPIONS):
-        raise RegistryError(
-            f"the lake {lake.root} has champions but {settings.registry_database} knows no model,"
-            " so what they were built from could be dropped; point ASSET_PREDICT_DATA at the folder"
-            " of that lake's registry"
-        )
-    return referenced
+        print_cleaned(settings, limits, cleaned, tables, dry_run)
+        if cleaned.is_training:
+            print(WAITS)
+        if run_id is None and not dry_run:
+            print("DAGSTER_HOME is not set: Dagster's records of runs were not looked at.")
 
 
 def _numbers(text: str) -> list[int]:

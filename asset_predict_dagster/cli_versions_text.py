@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
@@ -10,8 +11,19 @@ from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset_clean_up import OLDER_THAN
 from asset_predict_dagster.dataset_comparison import Comparison
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.settings import Settings
 from asset_predict_dagster.tables import Table
 
+if TYPE_CHECKING:
+    from asset_predict_dagster.runs import Cleaned, Limits
+
+_WORDS = {
+    "version": "models",
+    "run": "MLflow runs",
+    "artefacts": "MLflow artefacts",
+    "bundle": "bundles",
+    "checkpoint": "checkpoints",
+}
 _MB = 1e6
 _FEW = 5
 _SHOWN_VALUES = 10
@@ -125,41 +137,70 @@ def _print_keys(console: Console, table: Table, what: str, rows: pd.DataFrame, n
 
 
 def print_cleaned(
-    lake: Lake,
-    cleaned: pd.DataFrame,
-    kept: int,
-    referenced: dict[str, set[int]],
-    dry_run: bool,
+    settings: Settings, limits: "Limits", cleaned: "Cleaned", tables: pd.DataFrame, dry_run: bool
 ) -> None:
-    """As `clean_up` did it, with `versions_dropped` as numbers; without the tables left alone."""
+    """As `housekeeping` did it; `tables` with `versions_dropped` as numbers."""
     console = plain_console()
-    touched = cleaned[(cleaned["files_removed"] > 0) | (cleaned["files_merged"] > 0)]
-    if len(touched):
-        shown = text_table(
-            f"{'Would go' if dry_run else 'Dropped'} in {lake.root}", left=("table",)
+    _print_dropped_versions(console, settings.lake_root, tables, dry_run)
+    _print_dropped(console, settings, cleaned, dry_run)
+    freed = _mb(cleaned.n_bytes)
+    console.print(
+        f"{freed} MB {'would be ' if dry_run else ''}freed in {settings.data}", soft_wrap=True
+    )
+    console.print(
+        f"Kept: the last {limits.versions} of each table, the"
+        f" {sum(map(len, cleaned.referenced.values())):,} versions that models refer to and all"
+        " that these came from, and what was current within the last"
+        f" {OLDER_THAN / timedelta(hours=1):g} hours; of each model those that serve or served and"
+        f" the last {limits.models} others; {limits.days} days of logs and of runs that nothing"
+        " needs."
+    )
+
+
+def _print_dropped_versions(
+    console: Console, lake_root: str, tables: pd.DataFrame, dry_run: bool
+) -> None:
+    touched = tables[(tables["files_removed"] > 0) | (tables["files_merged"] > 0)]
+    if touched.empty:
+        return
+    shown = text_table(f"{_verb(dry_run)} in {lake_root}", left=("table",))
+    shown.add_column("versions", overflow="fold")
+    for name in ("files", "MB", "small files merged"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for row in touched.itertuples():
+        shown.add_row(
+            row.table,
+            _ranges(row.versions_dropped),
+            f"{row.files_removed:,}",
+            _mb(row.bytes_freed),
+            f"{row.files_merged:,}",
         )
-        shown.add_column("versions", overflow="fold")
-        for name in ("files", "MB", "small files merged"):
-            shown.add_column(name, justify="right", no_wrap=True)
-        for row in touched.itertuples():
-            shown.add_row(
-                row.table,
-                _ranges(row.versions_dropped),
-                f"{row.files_removed:,}",
-                _mb(row.bytes_freed),
-                f"{row.files_merged:,}",
-            )
+    console.print(shown)
+    console.print()
+
+
+def _print_dropped(console: Console, settings: Settings, cleaned: "Cleaned", dry_run: bool) -> None:
+    """Everything but the tables: how many of each kind, and which where a person knows them."""
+    shown = text_table(f"{_verb(dry_run)} in {settings.data}", left=("what",))
+    shown.add_column("which", overflow="fold")
+    for name in ("number", "MB"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for what, rows in cleaned.models.groupby("what", sort=False):
+        which = ", ".join(rows["name"]) if what in ("version", "checkpoint") else ""
+        shown.add_row(_WORDS[str(what)], which, f"{len(rows):,}", _mb(rows["n_bytes"].sum()))
+    for job, rows in cleaned.runs.groupby("job"):
+        shown.add_row("records of runs", str(job), f"{len(rows):,}", "")
+    if len(cleaned.logs):
+        days = cleaned.logs["file"].str.removesuffix(".jsonl")
+        which = f"{days.iloc[0]} to {days.iloc[-1]}"
+        shown.add_row("logs", which, f"{len(days):,}", _mb(cleaned.logs["n_bytes"].sum()))
+    if shown.row_count:
         console.print(shown)
         console.print()
-    freed = _mb(cleaned["bytes_freed"].sum())
-    console.print(
-        f"{freed} MB {'would be ' if dry_run else ''}freed in {lake.root}", soft_wrap=True
-    )
-    console.print(
-        f"Kept: the last {kept} of each table, the {sum(map(len, referenced.values())):,} versions"
-        " that models refer to and all that these came from, and what was current within the last"
-        f" {OLDER_THAN / timedelta(hours=1):g} hours."
-    )
+
+
+def _verb(dry_run: bool) -> str:
+    return "Would go" if dry_run else "Dropped"
 
 
 def _key(row: pd.Series, table: Table) -> str:

@@ -3,15 +3,18 @@
     AssetPredictError
     ├── SettingsError            a knob is unknown, out of range or contradicts another
     ├── TableError               a table of the lake is not what `tables.py` says
-    │   └── MissingTableError    the table has not been made yet
+    │   ├── MissingTableError    the table has not been made yet
+    │   ├── WriteConflictError   another run wrote the table at the same moment
+    │   └── LakeDownError        the lake could not be reached or written
     ├── MarketFileError          a file of B3 breaks its own promise; it is refused whole
     ├── MarketDataError          what the files say cannot be used as it stands
     ├── SourceDownError          a source of prices cannot be reached; nothing was changed
     ├── DatasetError             too little data for what was asked
     ├── TrainingError            a model could not be fitted
     ├── BundleError              a saved model is incomplete, altered or of another version
-    └── RegistryError            a model or version is not registered
-        └── NoChampionError      nothing has been promoted yet
+    ├── RegistryError            a model or version is not registered
+    │   └── NoChampionError      nothing has been promoted yet
+    └── AlertError               the channel of alerts did not take a message
 
 A message says where, what was expected, what was found, and what to do.
 """
@@ -36,6 +39,14 @@ class TableError(AssetPredictError):
 
 class MissingTableError(TableError):
     """A table was asked for before the stage that makes it has run."""
+
+
+class WriteConflictError(TableError):
+    """Another run wrote the table at the same moment; to run again is enough."""
+
+
+class LakeDownError(TableError):
+    """The lake could not be reached or written just now: what it holds stays as it is."""
 
 
 class MarketFileError(AssetPredictError):
@@ -68,6 +79,10 @@ class RegistryError(AssetPredictError):
 
 class NoChampionError(RegistryError):
     """A forecast was asked for before any model was promoted."""
+
+
+class AlertError(AssetPredictError):
+    """The channel did not take a message; says why, and not the channel's address."""
 
 
 def in_words(refused: "ValidationError") -> str:

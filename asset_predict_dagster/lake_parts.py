@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 
 from asset_predict_dagster.errors import TableError
 from asset_predict_dagster.lake_log import COMPACTION, Notes, notes_of_commits
-from asset_predict_dagster.table_content import digest_of, sorted_by_key
+from asset_predict_dagster.table_content import digest_of, sorted_by_key, with_defaults
 from asset_predict_dagster.tables import Table
 
 
@@ -143,14 +143,14 @@ def in_its_form(stored: DeltaTable, table: Table) -> pa.Table:
 
 
 def filled_up(content: pa.Table, table: Table) -> pa.Table:
-    """With the columns that the dictionary has and `content` lacks, all missing."""
+    """With the columns that the dictionary has and `content` lacks: their default, or missing."""
     for column in table.columns:
         if column.name in content.column_names:
             continue
-        if column.required:
+        if column.required and column.default is None:
             raise TableError(
                 f"table '{table.name}' has no column '{column.name}', which is never missing;"
                 f" materialise the asset '{table.name}' again in a lake of its own"
             )
         content = content.append_column(column.name, pa.nulls(content.num_rows, column.type))
-    return content.select(table.column_names)
+    return with_defaults(content.select(table.column_names), table)

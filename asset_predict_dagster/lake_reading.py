@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -18,10 +19,10 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from asset_predict_dagster.errors import MissingTableError, TableError
 from asset_predict_dagster.lake_parts import column_of_parts, filled_up, names_of_parts, noted_parts
-from asset_predict_dagster.table_content import sorted_by_key, to_pandas
+from asset_predict_dagster.table_content import sorted_by_key, to_pandas, with_defaults
 from asset_predict_dagster.tables import Table
 
-Where = Mapping[str, Collection[str]]
+Where = Mapping[str, Collection[Any]]
 """Column → the values that are wanted of it."""
 
 
@@ -60,19 +61,27 @@ class LakeReader:
 
         Days come back as datetime64[us] at midnight, missing numbers as NaN, missing texts as
         missing. An earlier `version` may be asked for. Of `where`, column → the values that are
-        wanted, what a table is partitioned by costs nothing of the other partitions.
+        wanted, what a table is partitioned by costs nothing of the other partitions. A column with
+        a default says that in rows of an earlier program.
 
         Raises
         ------
         MissingTableError
             If the stage that makes it has not run yet.
         TableError
-            If the stored table lacks one of the columns, never had that version, or has it no
-            longer.
+            If the stored table lacks one of the columns and there is no default, never had that
+            version, or has it no longer.
         """
         wanted = list(columns or table.column_names)
         keyed = list(dict.fromkeys([*wanted, *table.key]))
         return to_pandas(self._sorted(table, keyed, version, where).select(wanted))
+
+    def distinct(
+        self, table: Table, columns: Sequence[str], where: Where | None = None
+    ) -> pd.DataFrame:
+        """What some columns say together in the rows, each once and sorted by them; as `read`."""
+        found = self._stored(table, columns, where=where).group_by(list(columns)).aggregate([])
+        return to_pandas(found.sort_by([(name, "ascending") for name in columns]))
 
     def read_if_made(self, table: Table, where: Where | None = None) -> pd.DataFrame | None:
         """The table, or None before the stage that makes it has run.
@@ -160,17 +169,19 @@ class LakeReader:
         where: Where | None = None,
     ) -> pa.Table:
         """Rows as they are stored, those of the sessions from the first to the last of `days`."""
+        where = where or {}
+        defaulted = [name for name in where if name in table.defaults]
         stored = self.delta(table.name, version)
-        names = {field.name for field in stored.schema().fields}
-        lacking = [name for name in columns if name not in names]
+        rows = _with_columns_since(stored.to_pyarrow_dataset(), table)
+        lacking = [name for name in columns if name not in rows.schema.names]
         if lacking:
             raise TableError(
                 f"table '{table.name}' in {self.root} has no columns {lacking}; if `tables.py`"
                 f" lists them, materialise the asset '{table.name}' again"
             )
         try:
-            wanted = _wanted(table, days, where or {})
-            content = stored.to_pyarrow_dataset().to_table(list(columns), wanted)
+            read = list(dict.fromkeys([*columns, *defaulted]))
+            content = with_defaults(rows.to_table(read, _wanted(table, days, where)), table)
         except FileNotFoundError:
             raise TableError(
                 f"version {stored.version()} of table '{table.name}' can no longer be read in"
@@ -179,13 +190,30 @@ class LakeReader:
             ) from None
         if self._on_read is not None:
             self._on_read(table.name, stored.version())
-        return content
+        for name in defaulted:
+            wanted = pa.array(sorted(where[name]), content[name].type)
+            content = content.filter(pc.is_in(content[name], wanted))
+        return content.select(list(columns))
+
+
+def _with_columns_since(rows: ds.Dataset, table: Table) -> ds.Dataset:
+    """With the columns that the table was made before and that have a default, as missing ones."""
+    schema = rows.schema
+    for name in table.defaults:
+        if name not in schema.names:
+            schema = schema.append(table.schema.field(name))
+    return rows if schema is rows.schema else rows.replace_schema(schema)
 
 
 def _wanted(table: Table, days: tuple[date, date] | None, where: Where) -> ds.Expression | None:
-    """The rows that are wanted; None stands for all."""
+    """The rows that are wanted, as far as all files can tell; None stands for all.
+
+    What an earlier program's file says of a column it has not, Delta takes for a contradiction.
+    """
     conditions = []
     for name, values in where.items():
+        if name in table.defaults:
+            continue
         column, type_of = pc.field(name), table.schema.field(name).type
         if pa.types.is_string(type_of) and name not in table.partition_by:
             # What delta-rs knows of a file's texts are string views, which pyarrow 25 compares with

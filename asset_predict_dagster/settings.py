@@ -109,6 +109,16 @@ class Settings(BaseSettings):
     model_stale_after_days: int = Field(default=15, ge=1, alias="MODEL_STALE_AFTER_DAYS")
     """Days after its training from which a model counts as stale."""
 
+    model_expires_after_days: int = Field(
+        default=60, ge=1, alias="ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS"
+    )
+    """Days after its training beyond which a model says nothing; not before it is stale."""
+    retrains_a_week: int = Field(default=3, ge=1, le=7, alias="ASSET_PREDICT_RETRAINS_A_WEEK")
+    """Trainings of one model that may be asked for, without a person, in any seven days."""
+
+    alert_webhook: SecretStr | None = Field(default=None, alias="ASSET_PREDICT_ALERT_WEBHOOK")
+    """Address that is told of every run that fails; it holds a token and is shown nowhere."""
+
     keep_versions: int = Field(default=10, ge=1, alias="ASSET_PREDICT_KEEP_VERSIONS")
     """Versions of each table that a clean-up keeps, beside those that models refer to."""
 
@@ -120,6 +130,15 @@ class Settings(BaseSettings):
 
     requests_a_second: int = Field(default=2000, ge=1, alias="ASSET_PREDICT_REQUESTS_A_SECOND")
     """Requests to the REST API that one client's address may make."""
+
+    keep_models: int = Field(default=5, ge=0, alias="ASSET_PREDICT_KEEP_MODELS")
+    """Versions of each model that a clean-up keeps, beside those that serve or served."""
+
+    keep_days: int = Field(default=30, ge=1, alias="ASSET_PREDICT_KEEP_DAYS")
+    """Days for which a clean-up keeps logs, and the records of runs that nothing else needs."""
+
+    enable_logs: bool = Field(default=False, alias="ENABLE_LOGS")
+    """Write what every process tells to `<data>/logs`, one JSON object a line."""
 
     @model_validator(mode="after")
     def _the_source_is_named(self) -> "Settings":
@@ -153,8 +172,24 @@ class Settings(BaseSettings):
                 "ASSET_PREDICT_B3_ARCHIVE should be an address https://host/folder, without a user"
                 " or a password"
             )
+        if self.alert_webhook is not None:
+            channel = urlsplit(self.alert_webhook.get_secret_value())
+            if channel.scheme not in ("http", "https") or not channel.hostname:
+                raise ValueError(
+                    "ASSET_PREDICT_ALERT_WEBHOOK should be an address https://host/path"
+                )
         if self.duckdb.startswith("md:") and self.motherduck_token is None:
             raise ValueError(f"ASSET_PREDICT_DUCKDB={self.duckdb} needs MOTHERDUCK_TOKEN")
+        return self
+
+    @model_validator(mode="after")
+    def _stale_comes_before_expired(self) -> "Settings":
+        if self.model_expires_after_days < self.model_stale_after_days:
+            raise ValueError(
+                "ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS should be at least MODEL_STALE_AFTER_DAYS,"
+                f" {self.model_stale_after_days}, and is {self.model_expires_after_days}: a model"
+                " would fall silent before it is trained again; raise the one or lower the other"
+            )
         return self
 
     @field_validator("tickers", "asset_classes", "cors_origins", mode="before")
@@ -215,6 +250,16 @@ class Settings(BaseSettings):
     def registry_database(self) -> Path:
         """MLflow's SQLite file."""
         return self.data / "mlflow.db"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of what trainings under way go on from after a kill."""
+        return self.data / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the logs, one file a day."""
+        return self.data / "logs"
 
     @property
     def warehouse(self) -> Path:

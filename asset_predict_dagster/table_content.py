@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from asset_predict_dagster.errors import TableError
 from asset_predict_dagster.tables import Table
@@ -129,6 +130,16 @@ def rows_not_in(content: pa.Table, known: pa.Table, table: Table) -> pa.Table:
     return content.join(known, keys=list(table.key), join_type="left anti").select(
         table.column_names
     )
+
+
+def with_defaults(content: pa.Table, table: Table) -> pa.Table:
+    """What rows of an earlier program do not say is the column's default."""
+    for name, default in table.defaults.items():
+        if name in content.column_names:
+            place = content.column_names.index(name)
+            said = pc.fill_null(content[name], pa.scalar(default, content[name].type))
+            content = content.set_column(place, content.field(name), said)
+    return content
 
 
 def to_pandas(content: pa.Table) -> pd.DataFrame:

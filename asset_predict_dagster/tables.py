@@ -39,6 +39,8 @@ class Column:
     comes_from: tuple[str, ...] = ()
     """Upstream columns as `table.column`, where the lineage is one of plain columns."""
     point_in_time: bool = True
+    default: int | None = None
+    """What it says in rows of an earlier program, which did not have it; None: nothing does."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Table:
     @property
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @property
+    def defaults(self) -> dict[str, int]:
+        """Column → its default, of those that have one."""
+        return {c.name: c.default for c in self.columns if c.default is not None}
 
     @property
     def point_in_time_columns(self) -> list[str]:
@@ -105,6 +112,17 @@ MODEL_VERSION = Column(
 MEASURED_VERSION = replace(
     MODEL_VERSION,
     meaning=MODEL_VERSION.meaning + "; `walk-forward` for a model trained anew for each window",
+)
+
+SESSIONS_LATE = Column(
+    "sessions_late",
+    SMALL,
+    "sessions that had closed after `session` without a file when it was said: it was asked about"
+    " the last of them",
+    "sessions",
+    minimum=0,
+    maximum=5,
+    default=0,
 )
 
 RAW_QUOTES = Table(
@@ -679,6 +697,8 @@ WALK_FORWARD_SUMMARY = replace(
     " `walk_forward`, in all of them together, beside the naive forecast's",
 )
 
+DECISIONS = ("promoted", "kept", "confirmed", "promoted_by_hand", "rolled_back")
+
 CHAMPIONS = Table(
     "champions",
     "the version of one model that serves, and the decision that put or kept it there",
@@ -688,7 +708,7 @@ CHAMPIONS = Table(
         MODEL_VERSION,
         Column("status", TEXT, "has it shown skill", values=("proven", "unproven")),
         Column("candidate_version", TEXT, "the version that was judged last"),
-        Column("decision", TEXT, "what became of it", values=("promoted", "kept", "confirmed")),
+        Column("decision", TEXT, "what became of it", values=DECISIONS),
         Column("reason", TEXT, "the decision in words, with its numbers"),
         Column("trained_at", INSTANT, "when the serving version was last trained"),
         Column("training_end", DAY, "last session the serving version learned from"),
@@ -697,30 +717,78 @@ CHAMPIONS = Table(
     volatile=("model_version", "candidate_version", "trained_at"),
 )
 
-REFUSALS = ("", "stale_quote", "illiquid")
+PROMOTIONS = Table(
+    "promotions",
+    "one decision about which version of one model serves",
+    ("model", "decided_at"),
+    (
+        MODEL,
+        Column("decided_at", INSTANT, "when; later than every decision before it"),
+        Column("candidate_version", TEXT, "the version that was judged or asked for"),
+        Column("incumbent_version", TEXT, "the version that served until then; empty: none"),
+        Column(
+            "decision",
+            TEXT,
+            "what became of it: by the rule the first three, by hand the others; `kept`: who served"
+            " goes on serving",
+            values=DECISIONS,
+        ),
+        replace(MODEL_VERSION, meaning="the version that serves from then on; empty: none"),
+        Column("status", TEXT, "has it shown skill", values=("proven", "unproven")),
+        Column("reason", TEXT, "the decision in words, with its numbers"),
+        Column("by", TEXT, "who decided", values=("rule", "person")),
+        Column("bundle", TEXT, "digest of the serving version's bundle", required=False),
+        Column("training_end", DAY, "last session that version learned from", required=False),
+        Column("trained_at", INSTANT, "when that version was last trained", required=False),
+    ),
+    volatile=(
+        "decided_at",
+        "candidate_version",
+        "incumbent_version",
+        "model_version",
+        "trained_at",
+    ),
+)
+
+REFUSED = ("stale_quote", "illiquid", "model_expired")
+"""Reasons of a row without action and numbers: `predictions/refusals.py`."""
+
+MARKED = ("late_data", "out_of_distribution")
+"""Reasons to doubt a row that keeps them."""
+
+REFUSALS = ("", *REFUSED, *MARKED)
 
 PREDICTIONS = Table(
     "predictions",
-    "what one model said at the close of one session of one ticker at one of thirty horizons",
-    ("model", "ticker", "session", "horizon"),
+    "what one model said at the close of one session of one ticker at one of thirty horizons; where"
+    " the next session's file did not come, what it said again a session later",
+    ("model", "ticker", "session", "horizon", "sessions_late"),
     (
         SESSION,
         Column("target_session", DAY, "session of B3's calendar that it is about"),
         TICKER,
         MODEL,
         MODEL_VERSION,
-        Column("horizon", SMALL, "sessions ahead", "sessions", minimum=1, maximum=30),
+        Column(
+            "horizon",
+            SMALL,
+            "sessions ahead of `session`; more than sessions_late",
+            "sessions",
+            minimum=1,
+            maximum=30,
+        ),
+        SESSIONS_LATE,
         Column(
             "action",
             TEXT,
-            "likeliest action of the next session; missing if refused",
+            "likeliest action of the session after `session`; missing if refused",
             required=False,
             values=ACTION_NAMES,
         ),
         *(
             _share(
                 f"probability_{action}",
-                "calibrated probability of the action at the next session; missing if refused",
+                "calibrated probability of that action; missing if refused",
                 required=False,
             )
             for action in ACTION_NAMES
@@ -742,7 +810,13 @@ PREDICTIONS = Table(
         ),
         _price("price_high", "upper end of the 90 % interval", required=False),
         Column("status", TEXT, "has the model shown skill", values=("proven", "unproven")),
-        Column("reason", TEXT, "why the row was refused; empty if not", values=REFUSALS),
+        Column(
+            "reason",
+            TEXT,
+            "why the row was refused (stale_quote, illiquid, model_expired) or is to be doubted"
+            " (late_data, out_of_distribution); empty if neither",
+            values=REFUSALS,
+        ),
         Column("created_at", INSTANT, "when it was first written; it is never rewritten"),
     ),
     volatile=("model_version", "created_at"),
@@ -752,7 +826,7 @@ PREDICTIONS = Table(
 OUTCOMES = Table(
     "outcomes",
     "one prediction met by the close of its target session, exactly once",
-    ("model", "ticker", "session", "horizon"),
+    ("model", "ticker", "session", "horizon", "sessions_late"),
     (
         SESSION,
         Column("target_session", DAY, "session that the prediction was about"),
@@ -760,6 +834,7 @@ OUTCOMES = Table(
         MODEL,
         MODEL_VERSION,
         Column("horizon", SMALL, "sessions ahead", "sessions", minimum=1, maximum=30),
+        SESSIONS_LATE,
         Column("expected_return", NUMBER, "what was said", "fraction"),
         Column(
             "realised_return", NUMBER, "adjusted return that came true", "fraction", minimum=-1.0
@@ -781,11 +856,74 @@ OUTCOMES = Table(
         Column(
             "is_halted",
             FLAG,
-            "the ticker did not trade in the target session: its last price stands",
+            "the ticker did not trade in the target session, or no file of it came: its last price"
+            " stands",
         ),
     ),
     volatile=("model_version",),
     append_only=True,
+)
+
+LIVE_METRICS = Table(
+    "live_metrics",
+    "one model in one month: how its forecasts of the next session came out",
+    ("model", "month"),
+    (
+        MODEL,
+        Column("month", TEXT, "of the sessions forecast, as 2024-02"),
+        Column("n_sessions", WHOLE, "sessions forecast in time", "sessions", minimum=0),
+        Column(
+            "n_predictions",
+            WHOLE,
+            "forecasts made before their session opened; the figures are of these",
+            "rows",
+            minimum=0,
+        ),
+        Column("n_met", WHOLE, "of them, those whose outcome is known", "rows", minimum=0),
+        Column("n_refused", WHOLE, "forecasts refused", "rows", minimum=0),
+        Column(
+            "n_late",
+            WHOLE,
+            "forecasts from an older session, because the file of the last one had not come",
+            "rows",
+            minimum=0,
+        ),
+        Column(
+            "n_caught_up",
+            WHOLE,
+            "other forecasts made after their session had opened, which are no live ones",
+            "rows",
+            minimum=0,
+        ),
+        _share(
+            "share_in_time",
+            "n_predictions / (n_predictions + n_late + n_caught_up); missing if all were refused",
+            required=False,
+        ),
+        Column(
+            "rank_ic",
+            NUMBER,
+            "mean over sessions of Spearman's correlation between expected and realised return",
+            required=False,
+            minimum=-1.0,
+            maximum=1.0,
+        ),
+        Column("rank_ic_low", NUMBER, "lower end of its 95 % interval", required=False),
+        Column("rank_ic_high", NUMBER, "upper end of its 95 % interval", required=False),
+        _share(
+            "hit_rate",
+            "share of expected moves with the sign of the realised one, where neither is 0",
+            required=False,
+        ),
+        _share(
+            "naive_hit_rate",
+            "what saying the commoner sign of the month throughout would score on the same rows",
+            required=False,
+        ),
+        Column("mae", NUMBER, "mean of |realised - expected|", "fraction", required=False),
+        Column("naive_mae", NUMBER, "the same of 'no change'", "fraction", required=False),
+        _share("coverage", "outcomes within their 90 % interval: .90 is right", required=False),
+    ),
 )
 
 DRIFT = Table(
@@ -889,8 +1027,10 @@ TABLES: dict[str, Table] = {
         EVALUATION,
         WALK_FORWARD_SUMMARY,
         CHAMPIONS,
+        PROMOTIONS,
         PREDICTIONS,
         OUTCOMES,
+        LIVE_METRICS,
         DRIFT,
         MODEL_HEALTH,
     )

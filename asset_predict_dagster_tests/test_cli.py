@@ -91,6 +91,7 @@ def predictions(session="2024-02-09", target="2024-02-14", scale=1.0) -> pd.Data
             "last_close": last_close,
             "status": "unproven",
             "reason": reason,
+            "sessions_late": 0,
             "created_at": NOW,
         }
     )
@@ -167,6 +168,18 @@ def test_the_strongest_predictions_come_first(typed, write_lake):
     assert shown[0][2:] == ["hold", "26.36", "27.02", "25.70", "-", "28.34", "+2.500%"]
     assert "for 2024-02-14, B3's next session" in out
     assert "refused: 1 stale_quote, 1 illiquid" in out
+    assert "to be doubted" not in out
+
+
+def test_what_is_to_be_doubted_is_counted_apart_from_what_was_refused(typed, write_lake):
+    said = predictions()
+    said["reason"] = said["reason"].mask(said["ticker"].isin(["TICK3", "TICK4"]), "late_data")
+    is_odd = (said["ticker"] == "TICK9") & (said["model"] == "lstm")
+    said["reason"] = said["reason"].mask(is_odd, "out_of_distribution")
+    write_lake(said)
+    _, out, _ = typed("summary")
+    assert "refused: 1 stale_quote, 1 illiquid" in out
+    assert "to be doubted: 2 late_data, 1 out_of_distribution" in out
 
 
 def test_only_the_last_session_is_shown(typed, write_lake):
@@ -176,6 +189,18 @@ def test_only_the_last_session_is_shown(typed, write_lake):
     _, out, _ = typed("summary")
     assert "EARLY3" not in out
     assert "at the close of 2024-02-09" in out
+
+
+def test_predictions_without_the_last_file_say_that_they_are_late(typed, write_lake):
+    said = predictions(target="2024-02-15").query("horizon == 2")
+    marked = said["reason"].where(said["reason"] != "", "late_data")
+    late = said.assign(sessions_late=1, reason=marked)
+    write_lake(pd.concat([predictions(), late]))
+    _, out, _ = typed("summary", "--top", "3")
+    assert "for 2024-02-15, B3's next session" in out
+    assert out.count("TICK9") == 2
+    assert "late_data: sessions closed since without a file: 1" in out
+    assert "refused: 1 stale_quote, 1 illiquid" in out
 
 
 def test_the_champions_figures_stand_beside_the_naive_forecasts(typed, write_lake, evaluation):

@@ -83,6 +83,7 @@ def test_what_the_caller_says_wins_over_the_environment(monkeypatch):
         ("SEED", "1.5", "valid integer"),
         ("DAILY_TASK_HOUR", "24", "less than or equal to 23"),
         ("MODEL_STALE_AFTER_DAYS", "0", "greater than or equal to 1"),
+        ("ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS", "0", "greater than or equal to 1"),
         ("ASSET_PREDICT_TICKERS", "PETR4,PETRO", "such as PETR4 were expected, not PETRO"),
         ("ASSET_PREDICT_ASSET_CLASSES", "etf,gold", "common, .* was expected, not gold"),
         ("ASSET_PREDICT_MAX_REJECTED_SHARE", "1.1", "less than or equal to 1"),
@@ -116,6 +117,18 @@ def test_downloads_need_no_folder_to_be_named(monkeypatch):
     monkeypatch.setenv("ASSET_PREDICT_SOURCE", "cotahist")
     monkeypatch.setenv("ASSET_PREDICT_DOWNLOAD", "true")
     assert load_settings().landing == Path("data/landing/cotahist")
+
+
+@pytest.mark.parametrize(("stale", "expires", "is_refused"), [(15, 14, True), (15, 15, False)])
+def test_a_model_does_not_expire_before_it_is_stale(monkeypatch, stale, expires, is_refused):
+    assert load_settings().model_expires_after_days == 60
+    monkeypatch.setenv("MODEL_STALE_AFTER_DAYS", str(stale))
+    monkeypatch.setenv("ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS", str(expires))
+    if is_refused:
+        with pytest.raises(SettingsError, match=r"at least MODEL_STALE_AFTER_DAYS, 15, and is 14"):
+            load_settings()
+    else:
+        assert load_settings().model_expires_after_days == 15
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ Every figure of this project derives from the table made here. The models foreca
 their evaluation bundles, which know the training sessions alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -204,6 +204,28 @@ def accumulate(known: pd.DataFrame | None, fresh: pd.DataFrame) -> pd.DataFrame:
     replaced = pd.MultiIndex.from_frame(fresh[keys].drop_duplicates())
     is_replaced = pd.MultiIndex.from_frame(known[keys]).isin(replaced)
     return pd.concat([known[~is_replaced], fresh], ignore_index=True)
+
+
+def of_registered(forecasts: pd.DataFrame, registered: Mapping[str, Set[str]]) -> pd.DataFrame:
+    """The rows without those of versions that were dropped from the registry.
+
+    What never had a version there, a baseline, stays; an average stays with both its parts.
+
+    Parameters
+    ----------
+    registered
+        Model → the versions that there are.
+    """
+
+    def is_there(model: str, version: str) -> bool:
+        if model == AVERAGE:
+            parts = version.split("+")
+            return all(map(is_there, AVERAGED, parts if len(parts) > 1 else parts * 2))
+        return model not in registered or version in registered[model]
+
+    keys = forecasts[["model", "model_version"]]
+    stay = [key for key in keys.drop_duplicates().itertuples(index=False) if is_there(*key)]
+    return forecasts[pd.MultiIndex.from_frame(keys).isin(stay)]
 
 
 def latest(forecasts: pd.DataFrame, versions: Mapping[str, str]) -> pd.DataFrame:

@@ -44,6 +44,9 @@ class CotahistFolder:
     def refresh(self, last: date) -> list[str]:
         return [] if self.archive is None else self.archive.complete(self.folder, last)
 
+    def files(self) -> list[Path]:
+        return _files_of(self.folder)
+
     def batches(self) -> list[Batch]:
         return [Batch(path.name, _digest(path)) for path in market_files(self.folder)]
 
@@ -80,17 +83,22 @@ def market_files(folder: Path) -> list[Path]:
             f"{folder} is not a folder; ASSET_PREDICT_COTAHIST_FOLDER should name the one that"
             " holds B3's COTAHIST files"
         )
-    files = sorted(
-        path
-        for path in folder.iterdir()
-        if path.name.upper().startswith("COTAHIST") and path.suffix.upper() in {".TXT", ".ZIP"}
-    )
+    files = _files_of(folder)
     if not files:
         raise MarketFileError(
             f"{folder} holds no COTAHIST file (COTAHIST_A2024.ZIP, COTAHIST_D02012024.TXT, ...);"
             " put B3's historical quotes there, or set ASSET_PREDICT_DOWNLOAD=true"
         )
     return files
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """Those of B3's names; none without a folder."""
+    return sorted(
+        path
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if path.name.upper().startswith("COTAHIST") and path.suffix.upper() in {".TXT", ".ZIP"}
+    )
 
 
 def _digest(path: Path) -> str:

@@ -91,6 +91,9 @@ class DuckDBTable:
         """Nothing to do: whoever owns the table fills it."""
         return []
 
+    def files(self) -> None:
+        return None
+
     def batches(self) -> list[Batch]:
         """The calendar months that have records, in order, named like 2024-02.
 

@@ -14,7 +14,7 @@ from datetime import date
 
 import pandas as pd
 
-from asset_predict_dagster.errors import MarketFileError, SettingsError, TableError
+from asset_predict_dagster.errors import MarketFileError, SettingsError, WriteConflictError
 from asset_predict_dagster.lake import Lake, Written
 from asset_predict_dagster.market.precedence import Plan, joined, plan
 from asset_predict_dagster.market.rejects import sift
@@ -82,7 +82,7 @@ def ingest(
         Of the first batch that breaks its promise, or holds too much that cannot be.
     SettingsError
         If the lake holds prices of another origin.
-    TableError
+    WriteConflictError
         If another run ingested at the same moment.
     """
     batches = {batch.name: batch for batch in source.batches()}
@@ -152,7 +152,7 @@ def _refuse_other_origin(lake: Lake, known: pd.DataFrame, origin: str) -> None:
 def _refuse_company(lake: Lake, table: Table, mine: int) -> None:
     found = lake.version(table)
     if found != mine:
-        raise TableError(
+        raise WriteConflictError(
             f"table '{table.name}' is at version {found} where {mine} was expected: another run"
             " ingests at this moment; run again when it has ended"
         )

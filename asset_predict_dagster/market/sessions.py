@@ -74,6 +74,24 @@ def session_after(session: date, steps: int = 1) -> date:
     return sessions[position].astype(date)
 
 
+def opens_at(session: date) -> datetime:
+    """When B3 opens in `session`, aware: what is said earlier can be acted upon in all of it.
+
+    >>> opens_at(date(2024, 2, 14)).isoformat()  # Ash Wednesday, 13:00 in São Paulo
+    '2024-02-14T16:00:00+00:00'
+
+    Raises
+    ------
+    MarketDataError
+        If B3 does not trade on that day.
+    """
+    if not is_session(session):
+        raise MarketDataError(
+            f"B3 does not open on {session}, which is no session of its calendar; name one that is"
+        )
+    return _calendar().session_open(str(session)).to_pydatetime()
+
+
 def last_closed_session(now: datetime) -> date:
     """The latest session whose trading had ended at `now` (an aware datetime).
 

@@ -8,6 +8,7 @@ changes nothing.
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
@@ -75,6 +76,13 @@ class Source(Protocol):
         ------
         SourceDownError
             If it cannot be reached. What was fetched whole before stays.
+        """
+        ...
+
+    def files(self) -> list[Path] | None:
+        """Its files as they lie there, unread and maybe not whole, each named as its batch.
+
+        None if what it holds is no files.
         """
         ...
 

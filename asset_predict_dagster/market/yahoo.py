@@ -99,6 +99,9 @@ class Yahoo:
         since = _sessions_before(newest.last, OVERLAP)
         return self._land(files, before, answers, since, last)
 
+    def files(self) -> list[Path]:
+        return [file.path for file in landed_files(self.folder)]
+
     def batches(self) -> list[Batch]:
         """The landed files, in the order they landed.
 

@@ -8,6 +8,7 @@ from asset_predict_dagster import __version__
 from asset_predict_dagster.dataset.samples import ACTIONS, Samples
 from asset_predict_dagster.models.base import Learner, Trained
 from asset_predict_dagster.models.bundle import feature_formulas
+from asset_predict_dagster.models.fitted_range import fit_range
 
 
 class Definition(Protocol):
@@ -43,16 +44,20 @@ def card_of(
     }
 
 
-def learned_from(samples: Samples, rows: np.ndarray, fitted: Trained) -> dict[str, Any]:
-    """Which sessions taught a bundle, and the scaling they gave where the model scales."""
+def learned_from(
+    learner: Learner, samples: Samples, rows: np.ndarray, fitted: Trained
+) -> dict[str, Any]:
+    """Which sessions taught a bundle, the range of what it read there, and the scaling they gave
+    where the model scales."""
     codes = samples.session_codes[rows]
-    scaling = fitted.scaling
+    scaling, names = fitted.scaling, learner.feature_names
     return {
         "training_sessions": [
             str(samples.sessions[codes.min()]),
             str(samples.sessions[codes.max()]),
         ],
         "n_training_rows": int(rows.sum()),
+        "fitted_range": fit_range(names, samples.columns(names)[rows]).as_card(),
     } | (
         {"scaling": {"centre": scaling.centre.tolist(), "scale": scaling.scale.tolist()}}
         if scaling is not None

@@ -17,6 +17,7 @@ from asset_predict_dagster.dataset.windows import gather, one_window, window_ind
 from asset_predict_dagster.errors import BundleError, SettingsError
 from asset_predict_dagster.models.base import ONNX_INPUT, ONNX_PROBABILITIES, ONNX_RETURN_SCORES
 from asset_predict_dagster.models.calibration import Calibration, held
+from asset_predict_dagster.models.fitted_range import FittedRange
 from asset_predict_dagster.tables import PATH_HORIZONS
 
 _BATCH = 512
@@ -86,7 +87,9 @@ class Bundle:
         try:
             steps = [self.card["lookback"]] if self.card["lookback"] > 1 else []
             shape = (1, *steps, len(self.card["feature_names"]))
-            raw, scores = self._graph.answer(np.full(shape, np.nan, dtype=np.float32))
+            nothing = np.full(shape, np.nan, dtype=np.float32)
+            raw, scores = self._graph.answer(nothing)
+            self.fitted_range.is_left_by(nothing.reshape(-1, shape[-1]))
             numbers = self.calibration
             found = [raw.shape, scores.shape, *numbers.shapes]
             n_scores = len(numbers.scale)
@@ -107,6 +110,17 @@ class Bundle:
     @cached_property
     def calibration(self) -> Calibration:
         return Calibration(**self.card["calibration"])
+
+    @cached_property
+    def fitted_range(self) -> FittedRange:
+        """Of the rows that it was fitted on; nothing leaves that of an older program's bundle."""
+        return FittedRange.from_card(self.card.get("fitted_range"), len(self.card["feature_names"]))
+
+    def is_unfamiliar(self, samples: Samples, rows: np.ndarray) -> np.ndarray:
+        """Which of the row positions, shape (n,), are unlike those it was fitted on; bool."""
+        names = tuple(self.card["feature_names"])
+        places = _places(self.card["model"], samples.feature_names, names)
+        return self.fitted_range.is_left_by(samples.features[rows].take(places, axis=1))
 
     @cached_property
     def _graph(self) -> "Graph":

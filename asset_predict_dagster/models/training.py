@@ -106,7 +106,7 @@ def fit_window(
         "horizons": list(HORIZONS[: scores.shape[1]]),
         "calibration": calibration.as_card(),
     }
-    card |= learned_from(samples, rows.train, fitted)
+    card |= learned_from(learner, samples, rows.train, fitted)
     card["validation"] = validation_figures(
         calibration.probabilities(raw),
         calibration.expected_returns(scores, samples.volatility[at])[:, 0],
@@ -138,7 +138,7 @@ def refit_window(
         What `fit_window` returned.
     """
     again = learner.refit(samples, rows, fitted.chosen)
-    card = bundle.card | {"chosen": again.chosen} | learned_from(samples, rows, again)
+    card = bundle.card | {"chosen": again.chosen} | learned_from(learner, samples, rows, again)
     graph = Graph(again.onnx, card)
     refuse_other_answers(learner.name, graph, again.native_forecast, samples, checked)
     return again, Bundle("", card, again.onnx)

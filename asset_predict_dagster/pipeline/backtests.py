@@ -35,7 +35,7 @@ from asset_predict_dagster.pipeline.made_windows import (
     report_windows,
     summarise,
 )
-from asset_predict_dagster.pipeline.models import TRAINING_POOL
+from asset_predict_dagster.pipeline.models import TRAINING_POOL, TRAINS
 from asset_predict_dagster.pipeline.reports import told_by
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models, Progress, Reports
 from asset_predict_dagster.pipeline.walk_forward import FORECASTS, REPORT
@@ -185,6 +185,7 @@ def _tell(
 
 
 @dg.job(
+    tags=TRAINS,
     config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
     description="Walk-forward over a span in one go: each window's models trained before it, then"
     " a report. Windows that are there already are not trained again.",

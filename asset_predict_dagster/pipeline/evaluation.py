@@ -5,14 +5,21 @@ the figures of `holdout` are those of the challengers, and of the champions on t
 The test windows of a walk-forward stand in the same table and are `walk_forward.py`'s.
 """
 
+from collections.abc import Callable
+
 import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.dataset.path_returns import path_returns
 from asset_predict_dagster.dataset.splits import HOLDOUT
-from asset_predict_dagster.errors import AssetPredictError
+from asset_predict_dagster.errors import AssetPredictError, DatasetError
 from asset_predict_dagster.evaluation.evaluate import evaluate, figures, headline
-from asset_predict_dagster.evaluation.forecasts import accumulate, forecast_test_sessions, latest
+from asset_predict_dagster.evaluation.forecasts import (
+    accumulate,
+    forecast_test_sessions,
+    latest,
+    of_registered,
+)
 from asset_predict_dagster.evaluation.same_sessions import alike, reason_not_to_test
 from asset_predict_dagster.models.baselines import BASELINES
 from asset_predict_dagster.models.bundle import Bundle
@@ -23,7 +30,7 @@ from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.resources import LakeTables, Models
 from asset_predict_dagster.registry.store import ModelVersion
-from asset_predict_dagster.tables import EVALUATION, FORECASTS_OUT_OF_SAMPLE
+from asset_predict_dagster.tables import EVALUATION, FOLDS, FORECASTS_OUT_OF_SAMPLE
 
 OWNERS = ["team:research"]
 
@@ -47,10 +54,15 @@ def forecasts_out_of_sample(
 ) -> pd.DataFrame:
     """One forecast of one model version for one ticker, session and horizon, and its outcome."""
     tables = (quotes, universe, features, labels, folds)
-    challengers = models.registry.challengers(MODEL_NAMES)
+    challengers = judged_today(models, folds, context.log.warning)
     scoped = _by_window(models.registry.unjudged(MODEL_NAMES))
     windows = [HOLDOUT, *scoped]
     known = lake.open().read_if_made(FORECASTS_OUT_OF_SAMPLE, where={"window": windows})
+    if known is not None:
+        there = {model: models.registry.versions(model) for model in models.registry.models()}
+        known = of_registered(
+            known, {model: {v.version for v in vs} for model, vs in there.items()}
+        )
     bundles = {(v.model, v.version): models.load(v.evaluation_bundle) for v in challengers}
     beside = _champions_beside(context, models, challengers, folds)
     table = accumulate(known, _forecast(bundles, Experiment(), tables, beside))
@@ -65,6 +77,35 @@ def forecasts_out_of_sample(
             continue
         table = accumulate(table, fresh)
     return table
+
+
+def judged_today(
+    models: Models, folds: pd.DataFrame, say: Callable[[str], None] = lambda sentence: None
+) -> list[ModelVersion]:
+    """The challenger of each model, where it knows nothing of the test of today's holdout.
+
+    A run may train one model alone. The other's challenger is then of an earlier run, and has
+    learned from what is the test now if the history has got older sessions since. It is left out,
+    and what was measured of it stands.
+
+    Raises
+    ------
+    RegistryError
+        If no model was ever trained.
+    DatasetError
+        If all of them are left out.
+    """
+    judged, reasons = [], []
+    for version in models.registry.challengers(MODEL_NAMES):
+        card = models.load(version.evaluation_bundle).card
+        if reason := reason_not_to_test(card, folds, HOLDOUT):
+            reasons.append(f"{version.model} {version.version} is not judged: {reason}")
+            say(reasons[-1])
+        else:
+            judged.append(version)
+    if reasons and not judged:
+        raise DatasetError(f"{'; '.join(reasons)}; run the job retrain")
+    return judged
 
 
 def _champions_beside(
@@ -135,7 +176,7 @@ def evaluation(context: dg.AssetExecutionContext, lake: LakeTables, models: Mode
 
     opened = lake.open()
     rows = opened.read(FORECASTS_OUT_OF_SAMPLE, where={"window": [HOLDOUT]})
-    challengers = models.registry.challengers(MODEL_NAMES)
+    challengers = judged_today(models, opened.read(FOLDS))
     judged = _judged(rows, challengers)
     fresh = evaluate(judged, models.seed)
     metadata = {

@@ -8,6 +8,7 @@ from asset_predict_dagster.lake_parts import part_column
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import describe
 from asset_predict_dagster.pipeline.reads import noted_for, versions_read
+from asset_predict_dagster.pipeline.run_logs import log_run
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
 
 
@@ -19,6 +20,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
     """
 
     root: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        # Every step of every job has an IO manager: none begins before its run is listened to.
+        if context.instance is not None and context.run is not None:
+            log_run(context.instance, context.run.run_id)
 
     @says_why
     def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame) -> None:

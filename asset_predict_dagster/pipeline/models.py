@@ -30,6 +30,9 @@ from asset_predict_dagster.tables import FOLDS, LABELS, QUOTES, UNIVERSE
 TRAINING_POOL = "training"
 """Dagster pool of the training steps: its limit in `dagster.yaml` is the training queue."""
 
+TRAINS = {"asset_predict/trains": "yes"}
+"""Tag of the runs of every job that trains: `dagster.yaml` lets one of them run at a time."""
+
 OWNERS = ["team:research"]
 
 MOST_IMPORTANT = 15

@@ -8,10 +8,13 @@ import pandas as pd
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.pipeline.failures import says_why
+from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.drift_finding import drift_table
 from asset_predict_dagster.predictions.findings import drifts_of, findings_of
 from asset_predict_dagster.predictions.health import model_health as judge_health
+from asset_predict_dagster.predictions.live_metrics import read_live_metrics
+from asset_predict_dagster.predictions.live_page import live_picture, months_in_words
 from asset_predict_dagster.predictions.outcomes import meet_outcomes, not_met_yet
 from asset_predict_dagster.tables import (
     CHAMPIONS,
@@ -34,8 +37,26 @@ def outcomes(lake: LakeTables, predictions: pd.DataFrame, quotes: pd.DataFrame) 
     tables = lake.open()
     if tables.exists(OUTCOMES):
         met = tables.read(OUTCOMES, columns=["session"])["session"]
-        predictions = not_met_yet(predictions, quotes["session"].max(), met)
+        predictions = not_met_yet(predictions, quotes["session"], met)
     return meet_outcomes(predictions, quotes)
+
+
+@dg.asset(
+    group_name="monitoring",
+    kinds={"deltalake"},
+    owners=OWNERS,
+    deps=[PREDICTIONS.name, outcomes],
+)
+@says_why
+def live_metrics(context: dg.AssetExecutionContext, lake: LakeTables) -> pd.DataFrame:
+    """One model in one month: how what it said of the next session came out."""
+    table = read_live_metrics(lake.open())
+    for model, months in table.groupby("model"):
+        context.add_output_metadata({str(model): dg.MetadataValue.md(months_in_words(months))})
+    drawn = live_picture(table)
+    if drawn is not None:
+        context.add_output_metadata({"by_month": picture(drawn, "live rank IC and hits by month")})
+    return table
 
 
 @dg.asset(

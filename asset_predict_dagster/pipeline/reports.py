@@ -17,14 +17,14 @@ from asset_predict_dagster.evaluation.report_tables import TextTable
 from asset_predict_dagster.evaluation.review import Made, Market, review, trials
 from asset_predict_dagster.evaluation.verdict import Verdict, judge
 from asset_predict_dagster.models.kinds import MODEL_NAMES
-from asset_predict_dagster.pipeline.evaluation import OWNERS, evaluation
+from asset_predict_dagster.pipeline.evaluation import OWNERS, evaluation, judged_today
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.importances import importances_of
 from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models, Reports
 from asset_predict_dagster.registry.promotion import decide
 from asset_predict_dagster.registry.store import ModelVersion
-from asset_predict_dagster.tables import EVALUATION, FORECASTS_OUT_OF_SAMPLE
+from asset_predict_dagster.tables import EVALUATION, FOLDS, FORECASTS_OUT_OF_SAMPLE
 
 
 @dg.asset(
@@ -50,7 +50,7 @@ def evaluation_report(
     from asset_predict_dagster.evaluation.report import write_report
 
     opened = lake.open()
-    challengers = models.registry.challengers(MODEL_NAMES)
+    challengers = judged_today(models, opened.read(FOLDS))
     versions = {version.model: version.version for version in challengers}
     evaluated = opened.read(EVALUATION)
     rows = opened.read(

@@ -3,7 +3,7 @@
 Their values come from `settings.py` through `build_definitions`; none reads the environment.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,8 @@ def market_source(settings: Settings) -> Source:
 
 class Models(dg.ConfigurableResource):
     """The registry, the folders of bundles, presets (settings that were tuned) and checkpoints
-    (trainings under way), the seed of training, and when a model is stale."""
+    (trainings under way), the seed of training, when a model is stale and when expired, and how
+    often it is trained again without a person."""
 
     database: str
     bundles: str
@@ -125,6 +126,8 @@ class Models(dg.ConfigurableResource):
     checkpoints: str
     seed: int
     stale_after_days: int
+    expires_after_days: int
+    retrains_a_week: int = 3
 
     @property
     def registry(self) -> Registry:
@@ -133,6 +136,10 @@ class Models(dg.ConfigurableResource):
     @property
     def bundles_folder(self) -> Path:
         return Path(self.bundles)
+
+    @property
+    def expires_after(self) -> timedelta:
+        return timedelta(days=self.expires_after_days)
 
     def checkpoint(self, model: str) -> Path:
         """Where a training of the model keeps what a killed one goes on from."""

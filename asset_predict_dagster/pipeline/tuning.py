@@ -16,7 +16,7 @@ from asset_predict_dagster.models.prepared import prepare
 from asset_predict_dagster.models.settings import parse_settings
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
-from asset_predict_dagster.pipeline.models import TRAINING_POOL
+from asset_predict_dagster.pipeline.models import TRAINING_POOL, TRAINS
 from asset_predict_dagster.pipeline.progress import is_watched, of_trial, terminal_bar
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.registry.training_run import Begun
@@ -141,6 +141,7 @@ def tuned_settings(
 
 
 @dg.job(
+    tags=TRAINS,
     description="Settings of one model tried on purged folds before the test; the best become the"
     " preset presets/<model>.json, which a training takes by name.",
 )

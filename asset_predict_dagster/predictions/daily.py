@@ -1,12 +1,11 @@
 """Daily predictions: what each champion says at the close of the last session, of the next thirty.
 
 A ticker that cannot be forecast honestly is refused by name, with the reason and without action
-or forecast: `stale_quote` if it did not trade in the session, `illiquid` if it is outside the
-universe or has stood still for the whole of the trailing window.
+or forecast; one whose forecast is to be doubted is marked: `refusals.py`.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -15,18 +14,21 @@ from asset_predict_dagster.dataset.samples import ACTION_HORIZON, ACTIONS
 from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.market.sessions import session_after
 from asset_predict_dagster.models.bundle import Bundle, Forecasts
+from asset_predict_dagster.predictions.refusals import first_reasons, has_expired
 from asset_predict_dagster.predictions.served_samples import RECENT_SESSIONS, served_samples
-from asset_predict_dagster.tables import PATH_HORIZONS, PREDICTIONS
+from asset_predict_dagster.tables import PATH_HORIZONS, PREDICTIONS, REFUSED
 
 
 @dataclass(frozen=True)
 class Serving:
-    """The champion of one model: its registered version, its bundle, whether it is proven."""
+    """The champion of one model: its registered version, its bundle, whether it is proven, and when
+    it was last trained (aware)."""
 
     model: str
     version: str
     status: str
     bundle: Bundle
+    trained_at: datetime
 
 
 def predict_last_session(
@@ -35,10 +37,14 @@ def predict_last_session(
     universe: pd.DataFrame,
     features: pd.DataFrame,
     created_at: datetime,
+    sessions_late: int = 0,
+    *,
+    expires_after: timedelta | None = None,
 ) -> pd.DataFrame:
     """Rows of `tables.PREDICTIONS`: every champion × forecastable ticker × horizon.
 
-    The session is the last one in `quotes`; target sessions follow B3's calendar.
+    The session is the last one in `quotes`; target sessions follow B3's calendar. Each ticker is
+    called what it traded as in the session, whatever its code has become since.
 
     Parameters
     ----------
@@ -46,6 +52,11 @@ def predict_last_session(
         Rows of the tables of those names, with the same keys in the same order.
     created_at
         The clock, aware.
+    sessions_late
+        Sessions that have closed since, without quotes: what is about those is left out, and the
+        rest is marked `late_data`.
+    expires_after
+        A champion that is older says nothing: `refusals.has_expired`. None: however old.
 
     Raises
     ------
@@ -54,26 +65,51 @@ def predict_last_session(
     """
     sessions = np.unique(quotes["session"].to_numpy())
     session = sessions[-1]
+    day = pd.Timestamp(session).date()
     for champion in champions:
-        _refuse_hindsight(champion, pd.Timestamp(session).date())
+        _refuse_hindsight(champion, day)
     recent = (quotes["session"] >= sessions[-RECENT_SESSIONS:][0]).to_numpy()
     lookback = max(champion.bundle.card["lookback"] for champion in champions)
     samples = served_samples(features, universe, lookback)
     latest = _latest_rows(quotes[recent], universe[recent], session)
     is_today = samples.sessions[samples.session_codes] == session.astype("datetime64[D]")
     rows = np.flatnonzero(is_today & samples.is_forecastable)
-    # The tickers forecast are exactly the ones that were not refused.
     names = samples.tickers[samples.ticker_codes[rows]]
-    latest.loc[(latest["reason"] == "") & ~latest["ticker"].isin(names), "reason"] = "illiquid"
     order = pd.Index(names).get_indexer(latest["ticker"])
+    latest["illiquid"] |= order < 0
 
     paths = _paths(latest, session)
-    parts = [
-        _said(paths, champion, champion.bundle.forecast(samples, rows, len(PATH_HORIZONS)), order)
-        for champion in champions
-    ]
-    table = pd.concat(parts, ignore_index=True).assign(created_at=created_at)
-    return table[PREDICTIONS.column_names]
+    asked = session_after(day, sessions_late)
+    parts = []
+    for champion in champions:
+        unfamiliar = champion.bundle.is_unfamiliar(samples, rows)
+        reasons = first_reasons(
+            {
+                "stale_quote": latest["stale_quote"].to_numpy(),
+                "illiquid": latest["illiquid"].to_numpy(),
+                "model_expired": expires_after is not None
+                and has_expired(champion.trained_at, asked, created_at, expires_after),
+                "late_data": sessions_late > 0,
+                "out_of_distribution": np.append(unfamiliar, False)[order],
+            }
+        )
+        forecasts = champion.bundle.forecast(samples, rows, len(PATH_HORIZONS))
+        parts.append(_said(paths, champion, forecasts, reasons, order))
+    table = pd.concat(parts, ignore_index=True).assign(
+        created_at=created_at, sessions_late=sessions_late
+    )
+    table = table[table["horizon"] > sessions_late].reset_index(drop=True)
+    return _as_traded(table, quotes[quotes["session"] == session])[PREDICTIONS.column_names]
+
+
+def _as_traded(table: pd.DataFrame, today: pd.DataFrame) -> pd.DataFrame:
+    """The same under the codes of the day, which the outcomes know them by."""
+    codes = today.set_index("ticker")["traded_as"]
+    traded_as = table["ticker"].map(codes)
+    # Of a paper that did not trade, and has since taken a code that another one traded under,
+    # nothing is said: it would be taken for the other's.
+    is_named = traded_as.notna() | ~table["ticker"].isin(codes)
+    return table.assign(ticker=traded_as.fillna(table["ticker"]))[is_named]
 
 
 def _paths(latest: pd.DataFrame, session: np.datetime64) -> pd.DataFrame:
@@ -89,10 +125,18 @@ def _paths(latest: pd.DataFrame, session: np.datetime64) -> pd.DataFrame:
 
 
 def _said(
-    paths: pd.DataFrame, champion: Serving, forecasts: Forecasts, order: np.ndarray
+    paths: pd.DataFrame,
+    champion: Serving,
+    forecasts: Forecasts,
+    reasons: np.ndarray,
+    order: np.ndarray,
 ) -> pd.DataFrame:
-    """What one champion says of every row of `paths`; `order` places its forecasts in `latest`."""
+    """What one champion says of every row of `paths`.
+
+    `order` places its forecasts in `latest`; a row with a reason to be refused has none.
+    """
     n_horizons = len(PATH_HORIZONS)
+    order = np.where(np.isin(reasons, REFUSED), -1, order)
 
     def by_horizon(values: np.ndarray) -> np.ndarray:
         """(n_forecast, n_horizons) → (n_paths,)."""
@@ -104,6 +148,7 @@ def _said(
         model=champion.model,
         model_version=champion.version,
         status=champion.status,
+        reason=np.tile(reasons, n_horizons),
         action=np.tile(pd.Series(actions).reindex(order).to_numpy(), n_horizons),
         expected_return=by_horizon(forecasts.expected_returns),
         price_low=last * (1 + by_horizon(forecasts.lows)),
@@ -129,9 +174,13 @@ def strongest(predictions: pd.DataFrame, n: int = 10) -> pd.DataFrame:
     """The n next-session forecasts that differ most from 'nothing happens', by expected return.
 
     Columns: ticker, model, action, expected_return, last_close, predicted_price, price_low,
-    price_high, target_session. Refused rows are left out.
+    price_high, target_session. Refused rows are left out, and those that are out of
+    distribution: a wrong price would lead the list. The next session is that after the one asked
+    about, also where the forecast is late.
     """
-    rows = predictions[(predictions["horizon"] == ACTION_HORIZON) & (predictions["reason"] == "")]
+    is_next = predictions["horizon"] - predictions["sessions_late"] == ACTION_HORIZON
+    is_odd = predictions["reason"].isin([*REFUSED, "out_of_distribution"])
+    rows = predictions[is_next & ~is_odd]
     order = rows["expected_return"].abs().sort_values(ascending=False, kind="stable").index[:n]
     columns = ["ticker", "model", "action", "expected_return", "last_close", "predicted_price"]
     return rows.loc[order, [*columns, "price_low", "price_high", "target_session"]]
@@ -140,20 +189,20 @@ def strongest(predictions: pd.DataFrame, n: int = 10) -> pd.DataFrame:
 def _latest_rows(
     quotes: pd.DataFrame, universe: pd.DataFrame, session: np.datetime64
 ) -> pd.DataFrame:
-    """One row per ticker of a class we forecast: last close, and why it is refused if it is."""
+    """One row per ticker of a class we forecast: its last close, and why it may be refused."""
     both = quotes[["ticker", "session", "close"]].assign(
         is_of_class=universe["reason"].to_numpy() != "asset_class",
         in_universe=universe["in_universe"].to_numpy(),
     )
     latest = both.groupby("ticker", as_index=False).last()
     latest = latest[latest["is_of_class"]].reset_index(drop=True)
-    reason = np.select(
-        [latest["session"] < session, ~latest["in_universe"]],
-        ["stale_quote", "illiquid"],
-        default="",
-    )
     return pd.DataFrame(
-        {"ticker": latest["ticker"], "last_close": latest["close"], "reason": reason}
+        {
+            "ticker": latest["ticker"],
+            "last_close": latest["close"],
+            "stale_quote": latest["session"] < session,
+            "illiquid": ~latest["in_universe"],
+        }
     )
 
 

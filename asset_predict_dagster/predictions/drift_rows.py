@@ -83,7 +83,8 @@ def input_rows(
 
 
 def said_rows(said: pd.DataFrame) -> pd.DataFrame:
-    """Session and `SAID` of one model's forecasts of the next session; refused rows are left out.
+    """Session and `SAID` of one model's forecasts of the next session; refused rows are left out,
+    and late ones, which say of a longer horizon what was said in time before.
 
     `score_spread` is the standard deviation of a session's expected returns, on each of its rows.
 

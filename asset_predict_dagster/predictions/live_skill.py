@@ -85,7 +85,8 @@ def live_rows(
 
     Columns: session, ticker, model_version, expected_return, realised_return, probability_*,
     realised_label. A label that is not there (the ticker was renamed since, or its price stood
-    still) is missing: the row has a return and no class.
+    still) is missing: the row has a return and no class. Left out is what was said late, of a
+    longer horizon: it was said in time before.
 
     Parameters
     ----------

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from asset_predict_dagster.market.sessions import all_sessions
 from asset_predict_dagster.tables import OUTCOMES
 
+WAIT = 5
+"""Sessions after which a target session without a single quote is taken for one without trades."""
 
-def not_met_yet(
-    predictions: pd.DataFrame, last_session: pd.Timestamp, met: pd.Series
-) -> pd.DataFrame:
+
+def not_met_yet(predictions: pd.DataFrame, quoted: pd.Series, met: pd.Series) -> pd.DataFrame:
     """The predictions of the sessions in which one that is due has no outcome yet.
 
     Years of them are met; a day's work should cost a day.
@@ -17,13 +19,12 @@ def not_met_yet(
     ----------
     predictions
         Rows of `tables.PREDICTIONS`.
-    last_session
-        The last one that there are quotes of: what is about a later one is not due.
+    quoted
+        The column `session` of `tables.QUOTES`: what is about a later one is not due.
     met
         The column `session` of `tables.OUTCOMES`, as it stands.
     """
-    is_due = (predictions["reason"] == "") & (predictions["target_session"] <= last_session)
-    due = predictions[is_due]
+    due = predictions[_is_due(predictions, quoted)]
     n_due, n_met = due["session"].value_counts(), met.value_counts()
     n_open = n_due.sub(n_met.reindex(n_due.index, fill_value=0))
     return due[due["session"].isin(n_open.index[n_open != 0])]
@@ -36,17 +37,20 @@ def meet_outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFra
     paper whatever it is called later; its row keeps the ticker it was made under. The realised
     return is that of the adjusted closes, so a split or a dividend in between changes nothing; a
     paper that did not trade in the target session keeps its last price and is marked `is_halted`.
-    Refused predictions have nothing to meet. Predictions of which the quotes know no price in
-    their session are left for later.
+    Refused predictions have nothing to meet; marked ones have. A late one starts from the close of
+    its own `session`, as its horizon says. Predictions of which the quotes know no price in their
+    session are left for later.
+
+    An outcome is written once, so it waits for its close: while the file of the target session has
+    not come, later ones notwithstanding, it is not due. Where none has come when quotes reach five
+    sessions beyond, the last price stands.
 
     Parameters
     ----------
     predictions, quotes
         Rows of `tables.PREDICTIONS` and `tables.QUOTES`.
     """
-    due = predictions[
-        (predictions["reason"] == "") & (predictions["target_session"] <= quotes["session"].max())
-    ]
+    due = predictions[_is_due(predictions, quotes["session"])]
     said_of = quotes[["traded_as", "session", "ticker", "adjusted_close"]].set_axis(
         ["ticker", "session", "paper", "start"], axis="columns"
     )
@@ -62,6 +66,16 @@ def meet_outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFra
         is_within_interval=realised_price.between(due["price_low"], due["price_high"]),
         is_halted=end["session"] != due["target_session"],
     )[OUTCOMES.column_names]
+
+
+def _is_due(predictions: pd.DataFrame, quoted: pd.Series) -> pd.Series:
+    """Which rows say something of a session whose close is known, or will not be any more."""
+    sessions = all_sessions()
+    known = quoted.drop_duplicates()
+    place = np.searchsorted(sessions, known.max().to_datetime64().astype(sessions.dtype))
+    given_up = pd.Timestamp(sessions[place - WAIT])
+    targets = predictions["target_session"]
+    return predictions["expected_return"].notna() & (targets.isin(known) | (targets <= given_up))
 
 
 def _last_close(due: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:

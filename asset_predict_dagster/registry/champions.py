@@ -1,13 +1,15 @@
 """Champions: the rule applied to every model, and what came of it as a table."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
 
 import pandas as pd
 
 from asset_predict_dagster.dataset.labels import learned_until
 from asset_predict_dagster.errors import NoChampionError
+from asset_predict_dagster.registry.decisions import LoggedDecision, put_aside
 from asset_predict_dagster.registry.promotion import decide
-from asset_predict_dagster.registry.store import Registry
+from asset_predict_dagster.registry.store import ModelVersion, Registry
 from asset_predict_dagster.tables import CHAMPIONS
 
 
@@ -18,29 +20,37 @@ def choose_champions(
     forecasts: pd.DataFrame,
     seed: int,
     last_session: date,
-    known: pd.DataFrame | None = None,
+    now: datetime,
+    *,
+    failed_checks: Sequence[str] = (),
+    run_id: str = "",
 ) -> pd.DataFrame:
     """Judge each model's challenger, promote it if the rule says so; rows of `tables.CHAMPIONS`.
 
-    A model that has scoped versions alone has no challenger and no row.
+    Each decision that says something new is logged. What says the same of the same version again,
+    such as a training that changed nothing, is no news: the decision before it stands.
+
+    A model has no row if it has scoped versions alone, or if nobody serves it.
 
     Parameters
     ----------
     last_session
         The session that has just closed. A champion that has learned from later ones (the clock
         was moved back) counts as none.
-    known
-        The table as it stands. A version that was trained again and came out the same keeps the
-        decision that once put it there.
+    now
+        The clock, aware.
+    failed_checks
+        Names of those that failed on what the challengers were made from or judged by.
+    run_id
+        The Dagster run that decides.
 
     Raises
     ------
     RegistryError
         If a model was never trained.
     NoChampionError
-        If no model was ever trained by the default experiment.
+        If no model was ever trained by the default experiment, or nobody serves any.
     """
-    rows = []
     challengers = registry.challengers(models)
     if not challengers:
         raise NoChampionError(
@@ -48,40 +58,86 @@ def choose_champions(
             " never to serve; run the job retrain without settings of the experiment"
         )
     for challenger in challengers:
-        model = challenger.model
-        champion = registry.champion(model)
-        if champion and learned_until(date.fromisoformat(champion.training_end)) > last_session:
-            champion = None
-        verdict = decide(
-            model,
-            challenger.version,
-            champion.version if champion else None,
-            evaluation,
-            forecasts,
-            seed,
-            challenger.scope,
-        )
-        if verdict.decision != "kept":
-            registry.promote(challenger)
-        serving = registry.serving(model)
-        decision, reason = verdict.decision, verdict.reason
-        if decision == "confirmed" and known is not None:
-            before = known[
-                (known["model"] == model) & (known["candidate_version"] == challenger.version)
-            ]
-            for row in before.itertuples():
-                decision, reason = row.decision, row.reason
+        with registry.deciding():
+            incumbent, log = (
+                registry.champion(challenger.model),
+                registry.decisions(challenger.model),
+            )
+            verdict = decide(
+                challenger.model,
+                challenger.version,
+                incumbent.version if incumbent and not _knows(incumbent, last_session) else None,
+                evaluation,
+                forecasts,
+                seed,
+                challenger.scope,
+                failed_checks=failed_checks,
+                put_aside=put_aside(log),
+            )
+            decision = LoggedDecision.of(
+                verdict.decision,
+                candidate=challenger,
+                incumbent=incumbent,
+                serving=incumbent if verdict.decision == "kept" else challenger,
+                is_proven=verdict.is_proven,
+                reason=verdict.reason,
+                by="rule",
+                decided_at=now,
+                run_id=run_id,
+            )
+            if not log or _is_news(decision, log[-1]):
+                registry.record(decision)
+    table = champions_table(registry, models)
+    if table.empty:
+        why = "; ".join(f"{v.model}: {registry.decisions(v.model)[-1].reason}" for v in challengers)
+        raise NoChampionError(f"nobody serves yet: {why}; mend that and run the job retrain")
+    return table
+
+
+def champions_table(
+    registry: Registry, models: tuple[str, ...], known: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Rows of `tables.CHAMPIONS` as the log of decisions has them; a model nobody serves has none.
+
+    Parameters
+    ----------
+    known
+        The table as it stands: its row of a model without a log, which an earlier program left,
+        stays.
+    """
+    rows = []
+    for model in models:
+        log, serving = registry.decisions(model), registry.champion(model)
+        if not log and known is not None:
+            rows += known[known["model"] == model].to_dict("records")
+        if not log or serving is None:
+            continue
         rows.append(
             {
                 "model": model,
                 "model_version": serving.version,
-                "status": "proven" if verdict.is_proven else "unproven",
-                "candidate_version": challenger.version,
-                "decision": decision,
-                "reason": reason,
+                "status": log[-1].status,
+                "candidate_version": log[-1].candidate_version,
+                "decision": log[-1].decision,
+                "reason": log[-1].reason,
                 "trained_at": serving.trained_at,
                 "training_end": pd.Timestamp(serving.training_end),
                 "bundle": serving.bundle,
             }
         )
-    return pd.DataFrame(rows)[CHAMPIONS.column_names]
+    return pd.DataFrame(rows, columns=CHAMPIONS.column_names)
+
+
+def _knows(version: ModelVersion, session: date) -> bool:
+    """Whether it has learned from what came after a session."""
+    return learned_until(date.fromisoformat(version.training_end)) > session
+
+
+def _is_news(decision: LoggedDecision, last: LoggedDecision) -> bool:
+    def about(one: LoggedDecision) -> tuple[str, str, str]:
+        return one.candidate_version, one.model_version, one.status
+
+    if about(decision) != about(last):
+        return True
+    said = (decision.decision, decision.reason)
+    return decision.decision != "confirmed" and said != (last.decision, last.reason)

@@ -10,10 +10,11 @@ lock nobody holds. A run that lasts long is left alone, however long; so are oth
 import logging
 import math
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from asset_predict_dagster.registry.mlflow_database import (
 _log = logging.getLogger(__name__)
 
 _LOCK = "lock"
+_RUN_LOCK = re.compile(r"[0-9a-f]{16}\.lock")
 _SOURCE = "mlflow.source.name"
 _LONGEST_REASON = 1_000
 _MOST_AT_ONCE = 1_000
@@ -142,12 +144,14 @@ def live_run(
 
     client = open_client(database)
     place = experiment_id(client, experiment)
-    locks = _locks_of(database)
+    locks = locks_of(database)
     _close_abandoned(client, place, locks)
     token = secrets.token_hex(8)
     path = locks / f"{token}.lock"
     try:
-        with FileLock(path):
+        with ExitStack() as held:
+            with FileLock(_gate(database)):
+                held.enter_context(FileLock(path))
             run_id = client.create_run(
                 place,
                 start_time=_milliseconds(started_at or now()),
@@ -171,6 +175,18 @@ def live_run(
                 client.set_terminated(run_id, status, end_time=_milliseconds(now()))
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def no_run_begins(database: Path) -> Iterator[bool]:
+    """No run begins as long as the block lasts; True if none is under way.
+
+    Whoever trains writes bundles before the registry knows of them: what nobody refers to may go
+    only while nobody trains.
+    """
+    locks = locks_of(database)
+    with FileLock(_gate(database)):
+        yield not any(_is_held(path) for path in locks.iterdir() if _RUN_LOCK.match(path.name))
 
 
 def metric(name: str, value: float, at: int, step: int = 0) -> Any:
@@ -203,7 +219,22 @@ def _close_abandoned(client: Any, experiment: str, locks: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _locks_of(database: Path) -> Path:
+def _gate(database: Path) -> Path:
+    """A lock held by whoever begins a run, for a moment, and by a clean-up."""
+    return database.parent / f"{database.name}.gate.lock"
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with FileLock(path, timeout=0):
+            path.unlink(missing_ok=True)  # left by a process that was killed
+    except Timeout:
+        return True
+    return False
+
+
+def locks_of(database: Path) -> Path:
+    """The folder of locks beside a database, which is made if there is none."""
     locks = database.parent / f"{database.name}.locks"
     try:
         locks.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import logging
 import os
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -69,16 +70,62 @@ def create_registered_model(client: Any, model: str) -> None:
             raise
 
 
+def registered_model(client: Any, model: str) -> Any | None:
+    """MLflow's entry of a model, with its tags and aliases; None if it was never trained."""
+    return _if_there(lambda: client.get_registered_model(model))
+
+
+def version_by_number(client: Any, model: str, version: str) -> Any | None:
+    """MLflow's entry of a version; None if there is none, or no longer."""
+    return _if_there(lambda: client.get_model_version(model, version))
+
+
 def version_by_alias(client: Any, model: str, alias: str) -> Any | None:
     """MLflow's entry of the version with an alias; None if no version has it."""
+    return _if_there(lambda: client.get_model_version_by_alias(model, alias))
+
+
+def _if_there(look: Callable[[], Any]) -> Any | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        return client.get_model_version_by_alias(model, alias)
+        return look()
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
+
+
+def runs_of(client: Any, experiment: str) -> Iterator[Any]:
+    """Every run of an experiment, deleted ones left out; none if there is no such experiment."""
+    found = client.get_experiment_by_name(experiment)
+    token = None
+    while found is not None:
+        page = client.search_runs([found.experiment_id], page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def forget_run(database: Path, run_id: str) -> None:
+    """Take a run out of the database, with its figures; one that is gone is no error.
+
+    MLflow's client only marks it as deleted. What its command `gc` does, which also looks for
+    artefacts where they are not, is done by its store.
+    """
+    from mlflow.exceptions import MlflowException
+
+    store = _mlflow().store.tracking.sqlalchemy_store.SqlAlchemyStore(
+        f"sqlite:///{database.resolve()}", ARTIFACTS
+    )
+    try:
+        store._hard_delete_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    finally:
+        store.engine.dispose()
 
 
 def _mlflow() -> Any:

@@ -2,8 +2,9 @@
 
 A version points at two bundles by digest (tags `bundle` and `evaluation_bundle`); the folder of
 bundles comes from settings, so a data folder can be moved. Aliases: `challenger` is the version
-trained last, `champion` the one that serves. A scoped version (another experiment than the default;
-tags `scoped` and `window`) gets neither: it is asked for by its number.
+trained last, `champion` the one that serves, by the log of decisions (`decision_log.py`). A scoped
+version (another experiment than the default; tags `scoped` and `window`) gets neither: it is asked
+for by its number.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from pathlib import Path
 from asset_predict_dagster.errors import NoChampionError, RegistryError
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.training import TrainedModel
+from asset_predict_dagster.registry.decision_log import DecisionLog
+from asset_predict_dagster.registry.decisions import LoggedDecision
 from asset_predict_dagster.registry.live_run import LiveRun, live_run, metric
 from asset_predict_dagster.registry.mlflow_database import (
     TRAININGS,
@@ -24,9 +27,15 @@ from asset_predict_dagster.registry.mlflow_database import (
     version_by_alias,
 )
 from asset_predict_dagster.registry.training_run import Begun, log_trained
-from asset_predict_dagster.registry.versions import JUDGED, RUN, ModelVersion, version_of
+from asset_predict_dagster.registry.versions import (
+    JUDGED,
+    RUN,
+    ModelVersion,
+    refuse_scoped,
+    version_of,
+)
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHALLENGER = "challenger"
 
 
 class Registry:
@@ -160,18 +169,23 @@ class Registry:
         return found
 
     def challengers(self, models: tuple[str, ...]) -> list[ModelVersion]:
-        """The challenger of each model, leaving out those that have scoped versions alone.
+        """The challenger of each model that has one.
+
+        None has a model that was never trained, or has scoped versions alone: the others do
+        without it.
 
         Raises
         ------
         RegistryError
-            If one of the models was never trained.
+            If none of the models was ever trained.
         """
-        return [
-            self.challenger(model)
-            for model in models
-            if self._by_alias(model, CHALLENGER) is not None or not self.versions(model)
-        ]
+        if not any(self.versions(model) for model in models):
+            raise RegistryError(
+                f"no version of {', '.join(models)} has been trained yet; run the job"
+                " complete_pipeline"
+            )
+        found = [self._by_alias(model, CHALLENGER) for model in models]
+        return [version for version in found if version is not None]
 
     def unjudged(self, models: tuple[str, ...]) -> list[ModelVersion]:
         """Of each model the latest scoped version, where no figures of it are recorded yet."""
@@ -180,7 +194,13 @@ class Registry:
 
     def champion(self, model: str) -> ModelVersion | None:
         """The version that serves; None before the first promotion."""
-        return self._by_alias(model, CHAMPION)
+        found = DecisionLog(self.database).champion(model)
+        return None if found is None else version_of(found)
+
+    def aliased(self, model: str) -> set[str]:
+        """The versions that are the model's champion or challenger."""
+        found = (self.champion(model), self._by_alias(model, CHALLENGER))
+        return {version.version for version in found if version is not None}
 
     def serving(self, model: str) -> ModelVersion:
         """The version that serves.
@@ -197,20 +217,38 @@ class Registry:
             )
         return found
 
-    def promote(self, version: ModelVersion) -> None:
-        """Make a version the champion, in one step.
+    def decisions(self, model: str) -> list[LoggedDecision]:
+        """Every decision about who serves, the earliest first."""
+        return DecisionLog(self.database).of(model)
+
+    def deciding(self) -> AbstractContextManager[None]:
+        """Nobody else decides as long as the block lasts: look, decide and `record` within it."""
+        return DecisionLog(self.database).deciding()
+
+    def record(self, decision: LoggedDecision) -> LoggedDecision:
+        """Log a decision, and let its version serve; both survive a kill at any point.
 
         Raises
         ------
         RegistryError
-            If it is scoped.
+            If the version is scoped, or there is none of that number.
         """
-        if version.scope:
-            raise RegistryError(
-                f"version {version.version} of {version.model} is scoped ({version.scope}) and"
-                " never serves; ask for it by its number, or train with the default definition"
-            )
-        self._client().set_registered_model_alias(version.model, CHAMPION, version.version)
+        if decision.model_version:
+            refuse_scoped(self.version(decision.model, decision.model_version))
+        return DecisionLog(self.database).record(decision)
+
+    def drop(self, version: ModelVersion) -> None:
+        """Forget a version for good; its number is not given again. One that is gone is no error.
+
+        Its bundles stay where they are. An alias that it has goes with it: ask `aliased` before.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client().delete_model_version(version.model, version.version)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
 
     def record_evaluation(self, version: ModelVersion, metrics: dict[str, float]) -> None:
         """Write figures to the MLflow run of a version, so that its UI shows them."""

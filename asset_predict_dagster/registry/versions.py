@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from asset_predict_dagster.dataset.splits import HOLDOUT
+from asset_predict_dagster.errors import RegistryError
 
 JUDGED, RUN = "judged", "run_id"
 """Tags of a version: whether figures of its last training are recorded, and that training's run."""
@@ -16,7 +17,7 @@ class ModelVersion:
 
     `window` is the split it was fitted and measured in. `scope` says what its experiment has else
     than the default, in words, and is empty for the default. `run_id` is the MLflow run of its last
-    training. `is_judged`: figures are recorded since then.
+    training, `dagster_run_id` the Dagster run. `is_judged`: figures are recorded since then.
     """
 
     model: str
@@ -29,6 +30,7 @@ class ModelVersion:
     window: str = HOLDOUT
     scope: str = ""
     is_judged: bool = False
+    dagster_run_id: str = ""
 
 
 def version_of(entry: Any) -> ModelVersion:
@@ -45,4 +47,14 @@ def version_of(entry: Any) -> ModelVersion:
         window=entry.tags.get("window", HOLDOUT),
         scope=entry.tags.get("scoped", ""),
         is_judged=bool(entry.tags.get(JUDGED)),
+        dagster_run_id=entry.tags.get("dagster_run_id", ""),
     )
+
+
+def refuse_scoped(version: ModelVersion) -> None:
+    """Raise `RegistryError` about a version that learned another task than a champion's."""
+    if version.scope:
+        raise RegistryError(
+            f"version {version.version} of {version.model} is scoped ({version.scope}) and never"
+            " serves; ask for it by its number, or train with the default definition"
+        )

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from asset_predict_dagster.evaluation.evaluate import evaluate
-from asset_predict_dagster.evaluation.forecasts import accumulate, latest
+from asset_predict_dagster.evaluation.forecasts import accumulate, latest, of_registered
 from asset_predict_dagster.models.average import AVERAGE
 from asset_predict_dagster.models.baselines import BASELINE_VERSION, BASELINES
 from asset_predict_dagster.table_checks import broken_promises
@@ -42,6 +42,23 @@ def test_another_window_of_the_same_version_stays():
     table = accumulate(other, holdout)
     of_model = table[table["model"] == "lstm"]
     assert of_model.groupby("window").size().to_dict() == {"2023H1": 36, "holdout": 36}
+
+
+def test_rows_of_versions_that_were_dropped_go_and_so_do_averages_with_them():
+    versions = {("lstm", "1"): 0.1, ("lstm", "2"): 0.1, ("random_forest", "1"): 0.1}
+    averages = {(AVERAGE, "1"): 0.1, (AVERAGE, "1+2"): 0.1, (AVERAGE, "2+1"): 0.1}
+    rows = made_forecasts(versions | averages, n_sessions=3)
+    left = of_registered(rows, {"lstm": {"2"}, "random_forest": {"1", "2"}})
+    # "2+1" is of the forest's second and the LSTM's first, which is gone; "1" is of both firsts.
+    assert {
+        who for who in left.groupby(["model", "model_version"]).groups if who[1] != "baseline"
+    } == {
+        ("lstm", "2"),
+        ("random_forest", "1"),
+        (AVERAGE, "1+2"),
+    }
+    assert set(BASELINES) <= set(left["model"])
+    pd.testing.assert_frame_equal(left, rows.loc[left.index])
 
 
 def test_the_evaluation_accumulates_by_the_same_rule():

@@ -18,6 +18,7 @@ from asset_predict_dagster.market.sessions import (
     is_session,
     last_closed_session,
     not_sessions,
+    opens_at,
     session_after,
     sessions_between,
 )
@@ -142,3 +143,13 @@ def test_beyond_the_calendar_there_is_no_next_session():
     last = all_sessions()[-1].astype(date)
     with pytest.raises(MarketDataError, match="calendar is known up to"):
         session_after(last)
+
+
+def test_b3_opens_at_ten_and_on_ash_wednesday_at_one():
+    assert opens_at(date(2024, 2, 9)) == sao_paulo(2024, 2, 9, 10)
+    assert opens_at(date(2024, 2, 14)) == sao_paulo(2024, 2, 14, 13)
+
+
+def test_a_day_without_trading_has_no_opening():
+    with pytest.raises(MarketDataError, match="does not open on 2024-02-13"):
+        opens_at(date(2024, 2, 13))

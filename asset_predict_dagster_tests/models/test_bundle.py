@@ -559,6 +559,9 @@ def card_without(*names, **changed):
     return json.dumps({name: said for name, said in card.items() if name not in names}).encode()
 
 
+BOUNDS = {"low": [0.0], "high": [1.0], "most_outside": 0}
+
+
 def numbers(**changed):
     return {"calibration": CALIBRATION | changed}
 
@@ -580,6 +583,15 @@ def numbers(**changed):
         ({"card.json": card_without(**numbers(bias=[0.0]))}, r"and are of .*\(1,\)"),
         ({"card.json": card_without(**numbers(scale=[1.0] * 4))}, r"and are of .*\(4,\)"),
         ({"card.json": card_without(**numbers(width=[1.0] * 5))}, r"and are of .*\(5,\)"),
+        ({"card.json": card_without(fitted_range={"low": [0]})}, "cannot .KeyError: 'high'"),
+        (
+            {"card.json": card_without(fitted_range=BOUNDS | {"high": [1.0, 2.0]})},
+            "has 1 and 2 bounds for 1 features",
+        ),
+        (
+            {"card.json": card_without(fitted_range=BOUNDS | {"low": ["deep"]})},
+            "cannot .ValueError: could not convert string",
+        ),
         ({"model.onnx": b"junk"}, "cannot .InvalidProtobuf"),
         ({"model.onnx": b""}, "should forecast together and cannot"),
         ({"model.onnx": flat_graph(2)}, "should forecast together and cannot .InvalidArgument"),

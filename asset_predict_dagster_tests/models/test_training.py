@@ -339,6 +339,28 @@ def test_what_a_model_scales_by_stands_in_its_card(trained, samples, labels, pat
     assert "scaling" not in load_bundle(trained(forest)[1], trained(forest)[0].serving_bundle).card
 
 
+@each_learner
+def test_the_card_says_how_far_the_rows_reached_that_taught_the_model(
+    learner, trained, samples, labels, paths, folds
+):
+    """Evaluation and serving bundle were taught by different rows; feature 3 of the plain loop."""
+    known, folder = trained(learner)
+    rows = {
+        known.evaluation_bundle: rows_of("train", samples, folds) & samples.is_labelled,
+        known.serving_bundle: samples.is_labelled & np.isfinite(paths[:, 4]),
+    }
+    for digest, taught in rows.items():
+        bundle = load_bundle(folder, digest)
+        seen = [value for value in samples.features[taught, 3] if not np.isnan(value)]
+        for bound, place in (("low", 0.001), ("high", 0.999)):
+            expected = np.quantile(seen, place)
+            assert bundle.card["fitted_range"][bound][3] == pytest.approx(expected, rel=1e-6)
+        marked = bundle.is_unfamiliar(samples, np.flatnonzero(taught))
+        assert marked.mean() <= 0.001
+        strange = dataclasses.replace(samples, features=samples.features + np.float32(100))
+        assert bundle.is_unfamiliar(strange, np.flatnonzero(taught)).mean() > 0.9
+
+
 def test_the_figures_of_validation_are_those_of_a_plain_loop(
     trained, samples, labels, paths, folds
 ):

@@ -1,6 +1,6 @@
 """One small simulated market, run through the whole pipeline once for all tests of this folder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.pipeline import failures
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
 from asset_predict_dagster.settings import Settings, load_settings
 from asset_predict_dagster.table_content import content_digest
@@ -99,6 +100,14 @@ def new_workplace(
         dg.DagsterInstance.local_temp(str(home), overrides={"telemetry": {"enabled": False}}),
         models,
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def impatience() -> Iterator[None]:
+    """What may pass is tried again as often as ever, and at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failures, "PAUSES", (0, 0, 0))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,33 @@
 """Day after day: each session predicted once, each prediction judged once, none rewritten."""
 
 import shutil
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import dagster as dg
+import pandas as pd
 import pytest
 
+from asset_predict_dagster.definitions import build_definitions
+from asset_predict_dagster.market.sessions import TIME_ZONE
+from asset_predict_dagster.pipeline.resources import Clock
+from asset_predict_dagster.predictions.ledger import asked_sessions
 from asset_predict_dagster.tables import CHAMPIONS, OUTCOMES, PREDICTIONS, QUOTES
 from asset_predict_dagster_tests.pipeline.conftest import AS_OF, Workplace, new_workplace
 
 NEXT_SESSIONS = (date(2021, 1, 4), date(2021, 1, 5))
 
 
+def copied(place: Workplace, folder: Path) -> Workplace:
+    shutil.copytree(place.settings.data, folder / "data")
+    return new_workplace(folder)
+
+
 @pytest.fixture(scope="module")
 def two_days_later(finished: Workplace, tmp_path_factory) -> Workplace:
     """A copy of the finished workplace after two more daily runs."""
-    folder = tmp_path_factory.mktemp("daily")
-    shutil.copytree(finished.settings.data, folder / "data")
-    place = new_workplace(folder)
+    place = copied(finished, tmp_path_factory.mktemp("daily"))
     for session in NEXT_SESSIONS:
         assert place.run("daily_prediction", as_of=session).success
     return place
@@ -71,6 +82,79 @@ def test_a_daily_run_trains_nothing(finished: Workplace, two_days_later: Workpla
     assert two_days_later.lake.version(CHAMPIONS) == finished.lake.version(CHAMPIONS)
 
 
+def test_a_week_of_downtime_is_caught_up_with_session_by_session(
+    finished: Workplace, two_days_later: Workplace, tmp_path
+):
+    """Run once, two sessions later: the ledger is that of two runs, but for when it was written."""
+    place = copied(finished, tmp_path)
+    assert place.run("daily_prediction", as_of=NEXT_SESSIONS[-1]).success
+    found, expected = (
+        each.lake.read(PREDICTIONS).drop(columns="created_at") for each in (place, two_days_later)
+    )
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    assert place.lake.read(OUTCOMES).equals(two_days_later.lake.read(OUTCOMES))
+
+
+class At(Clock):
+    """A clock that stands still, in São Paulo."""
+
+    moment: str
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.moment).replace(tzinfo=ZoneInfo(TIME_ZONE))
+
+
+def predicted_at(place: Workplace, moment: str) -> dict[str, str]:
+    """What the asset says when it is made at that moment from the quotes that there are."""
+    job = build_definitions(place.settings, clock=At(moment=moment))
+    result = job.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=place.instance, asset_selection=[dg.AssetKey("predictions")]
+    )
+    (event,) = result.asset_materializations_for_node("predictions")
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def test_a_late_file_is_waited_for_and_then_its_session_answered_without_it(
+    finished: Workplace, tmp_path
+):
+    """The file of Monday 4 January is not there on Tuesday; it comes on Wednesday."""
+    monday, tuesday = NEXT_SESSIONS
+    place = copied(finished, tmp_path)
+    before = len(place.lake.read(PREDICTIONS))
+
+    told = predicted_at(place, "2021-01-05 09:59")
+    assert told["awaited"] == "2021-01-04, until 2021-01-05 10:00 in São Paulo"
+    assert told["predicted"].startswith("nothing")
+    assert len(place.lake.read(PREDICTIONS)) == before
+
+    told = predicted_at(place, "2021-01-05 10:00")
+    assert (told["predicted"], told["late"]) == ("2021-01-04", "2021-01-04")
+    assert asked_sessions(place.lake) == [AS_OF, monday]
+    late = place.lake.read(PREDICTIONS, where={"sessions_late": [1]})
+    assert set(late["session"].dt.date) == {AS_OF}
+    assert late["target_session"].min().date() == tuesday
+    assert "late_data" in set(late["reason"])
+
+    # Both files come: Monday has been answered, Tuesday has not.
+    assert place.run("daily_prediction", as_of=tuesday).success
+    assert asked_sessions(place.lake) == [AS_OF, monday, tuesday]
+    predictions, outcomes = place.lake.read(PREDICTIONS), place.lake.read(OUTCOMES)
+    assert sorted(set(predictions["session"].dt.date)) == [AS_OF, tuesday]
+    due = predictions[
+        predictions["expected_return"].notna() & (predictions["target_session"].dt.date <= tuesday)
+    ]
+    key = list(OUTCOMES.key)
+    assert outcomes[key].values.tolist() == due.sort_values(key)[key].values.tolist()
+    assert set(outcomes["sessions_late"]) == {0, 1}
+
+
+def test_a_day_without_news_writes_nothing(two_days_later: Workplace):
+    version = two_days_later.lake.version(PREDICTIONS)
+    told = predicted_at(two_days_later, "2021-01-06 03:00")
+    assert told["predicted"].startswith("nothing")
+    assert two_days_later.lake.version(PREDICTIONS) == version
+
+
 def test_without_a_champion_nothing_is_predicted_and_the_run_says_what_to_do(tmp_path):
     place = new_workplace(tmp_path, as_of=date(2018, 3, 1))
     result = place.run("daily_prediction")
@@ -84,8 +168,7 @@ def test_without_a_champion_nothing_is_predicted_and_the_run_says_what_to_do(tmp
 
 def test_a_clock_moved_back_is_not_answered_with_hindsight(finished: Workplace, tmp_path):
     """The champion was trained on what came after that session."""
-    shutil.copytree(finished.settings.data, tmp_path / "data")
-    place = new_workplace(tmp_path)
+    place = copied(finished, tmp_path)
     before = len(place.lake.read(PREDICTIONS))
     result = place.run("daily_prediction", as_of=date(2020, 6, 30))
     (failure,) = result.get_step_failure_events()
@@ -95,8 +178,7 @@ def test_a_clock_moved_back_is_not_answered_with_hindsight(finished: Workplace, 
 
 
 def test_another_market_does_not_enter_the_same_lake(finished: Workplace, tmp_path):
-    shutil.copytree(finished.settings.data, tmp_path / "data")
-    place = new_workplace(tmp_path)
+    place = copied(finished, tmp_path)
     before = place.versions()
     result = place.run(
         "daily_prediction", source="cotahist", cotahist_folder=place.settings.landing

@@ -55,7 +55,7 @@ def snapshot(definitions: dg.Definitions) -> dict:
         },
         "sensors": {
             sensor.name: {
-                "job": sensor.job_name,
+                "job": sensor.job_name if sensor.has_jobs else None,
                 "default_status": sensor.default_status.value,
                 "every_seconds": sensor.minimum_interval_seconds,
             }

@@ -45,6 +45,7 @@ def models_of(place: Workplace) -> Models:
         checkpoints="",
         seed=settings.seed,
         stale_after_days=15,
+        expires_after_days=60,
     )
 
 
@@ -160,11 +161,12 @@ def serve(lake: Lake, rows: pd.DataFrame) -> None:
         status=template["status"],
         created_at=template["created_at"],
         reason="",
+        sessions_late=0,
         predicted_price=rows["last_close"],
     )
     lake.insert_new(PREDICTIONS, said)
     came = rows.reindex(columns=OUTCOMES.column_names).assign(
-        is_within_interval=True, is_halted=False
+        is_within_interval=True, is_halted=False, sessions_late=0
     )
     for name in ("absolute_error", "naive_absolute_error", "predicted_price", "realised_price"):
         came[name] = 1.0

@@ -1,17 +1,37 @@
-"""A model that age, drift or lost skill has worn out is trained again, once; a fresh one is not."""
+"""A model that age, drift or lost skill has worn out is trained again, once; a fresh one is not.
+
+What is due on which day is `predictions/test_retraining.py`'s.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEvent, DagsterEventType
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
+from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.pipeline.sensors import retrain_stale_models
 from asset_predict_dagster.tables import CHAMPIONS, MODEL_HEALTH
 from asset_predict_dagster_tests.pipeline.conftest import Workplace, new_workplace
+
+
+def origin_of(job: str) -> RemoteJobOrigin:
+    """Where a queued run says that its job comes from."""
+    module = LoadableTargetOrigin(module_name="asset_predict_dagster.definitions")
+    location = InProcessCodeLocationOrigin(module, location_name="asset_predict_dagster")
+    return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job)
 
 
 class MovedClock(Clock):
@@ -28,11 +48,18 @@ class Watch:
     """The sensor looking at one workplace at a given time."""
 
     place: Workplace
+    definitions: dg.Definitions = field(default_factory=dg.Definitions)
+
+    def __post_init__(self):
+        if self.definitions.jobs is None:
+            self.definitions = build_definitions(self.place.settings)
 
     def at(self, now: datetime) -> dg.RunRequest | dg.SkipReason:
+        """As the daemon asks."""
         settings = self.place.settings
         with dg.build_sensor_context(
             instance=self.place.instance,
+            definitions=self.definitions,
             resources={
                 "lake": LakeTables(root=settings.lake_root),
                 "clock": MovedClock(at=now.isoformat()),
@@ -43,10 +70,15 @@ class Watch:
                     checkpoints="",
                     seed=0,
                     stale_after_days=15,
+                    expires_after_days=60,
                 ),
             },
         ) as context:
-            return retrain_stale_models(context)
+            tick = retrain_stale_models.evaluate_tick(context)
+        if tick.run_requests:
+            (request,) = tick.run_requests
+            return request
+        return dg.SkipReason(tick.skip_message)
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +114,28 @@ def test_the_same_day_never_asks_twice_and_the_next_day_asks_again(
 
 
 @pytest.mark.parametrize("job", ["retrain", "complete_pipeline"])
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED])
 def test_an_unfinished_training_is_waited_for(
-    finished: Workplace, trained_at: datetime, tmp_path, job: str
+    finished: Workplace, trained_at: datetime, tmp_path, job: str, status: dg.DagsterRunStatus
 ):
     busy = Workplace(finished.settings, dg.DagsterInstance.local_temp(str(tmp_path)))
-    busy.instance.add_run(dg.DagsterRun(job_name=job, status=dg.DagsterRunStatus.STARTED))
+    busy.instance.add_run(dg.DagsterRun(job_name=job, status=status))
     skipped = Watch(busy).at(trained_at + timedelta(days=20))
     assert isinstance(skipped, dg.SkipReason)
     assert "is not finished" in skipped.skip_message
+
+
+def test_a_model_that_a_person_trains_alone_is_waited_for(
+    finished: Workplace, trained_at: datetime, tmp_path
+):
+    busy = Workplace(finished.settings, dg.DagsterInstance.local_temp(str(tmp_path)))
+    run = dg.DagsterRun(
+        job_name="__ASSET_JOB",
+        status=dg.DagsterRunStatus.STARTED,
+        asset_selection=frozenset({dg.AssetKey("lstm_model")}),
+    )
+    busy.instance.add_run(run)
+    assert isinstance(Watch(busy).at(trained_at + timedelta(days=20)), dg.SkipReason)
 
 
 def test_a_daily_prediction_is_not_waited_for(finished: Workplace, trained_at: datetime, tmp_path):
@@ -108,11 +154,34 @@ def test_a_missing_model_is_asked_for_as_soon_as_there_are_features(finished: Wo
     assert "run complete_pipeline" in nothing_yet.skip_message
 
     place.lake.write(FEATURES, finished.lake.read(FEATURES).tail(10))
-    request = Watch(place).at(now)
+    watch = Watch(place)
+    request = watch.at(now)
     assert isinstance(request, dg.RunRequest)
-    assert request.tags["asset_predict/reason"] == (
-        "random_forest has no champion; lstm has no champion"
-    )
+    assert request.tags["asset_predict/reason"] == "random_forest has no champion"
+
+
+def test_without_any_champion_both_models_are_trained_one_after_the_other(
+    finished: Workplace, tmp_path
+):
+    place = new_workplace(tmp_path)
+    place.lake.write(FEATURES, finished.lake.read(FEATURES).tail(10))
+    watch, now = Watch(place), datetime(2021, 1, 4, 9, tzinfo=UTC)
+    begun = ran(watch, watch.at(now), dg.DagsterRunStatus.STARTED)
+    assert asks(watch, now + timedelta(minutes=10)) == ""
+    becomes(watch, begun, DagsterEventType.RUN_SUCCESS)
+    champions = finished.lake.read(CHAMPIONS)
+    place.lake.write(CHAMPIONS, champions[champions["model"] == "random_forest"])
+    assert asks(watch, now + timedelta(minutes=20)) == "lstm-missing"
+
+
+def test_a_request_is_the_job_without_the_other_models_training(
+    finished: Workplace, trained_at: datetime
+):
+    watch = Watch(finished)
+    request = watch.at(trained_at + timedelta(days=15, minutes=5))
+    assert isinstance(request, dg.RunRequest)
+    whole = watch.definitions.resolve_job_def("retrain").asset_layer.executable_asset_keys
+    assert whole - set(request.asset_selection or ()) == {dg.AssetKey("lstm_model")}
 
 
 def test_it_runs_by_default():
@@ -140,10 +209,24 @@ def told(finished: Workplace, trained_at: datetime, tmp_path) -> Callable[..., W
     return tell
 
 
-def ran(watch: Watch, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
+@pytest.fixture
+def told_once(told) -> Watch:
+    """Both models stale on `CHAMPIONS_DAY`, the LSTM drifting as well."""
+    return as_if_trained_on(told("drifting"), CHAMPIONS_DAY - timedelta(days=16))
+
+
+def ran(
+    watch: Watch, request: dg.RunRequest | dg.SkipReason, status: dg.DagsterRunStatus
+) -> dg.DagsterRun:
     """What the daemon makes of a request, and what became of it."""
+    assert isinstance(request, dg.RunRequest)
     run = dg.DagsterRun(job_name="retrain", tags=dict(request.tags), status=status)
-    watch.place.instance.add_run(run)
+    return watch.place.instance.add_run(run)
+
+
+def becomes(watch: Watch, run: dg.DagsterRun, end: DagsterEventType) -> None:
+    event = DagsterEvent(event_type_value=end.value, job_name=run.job_name)
+    watch.place.instance.report_dagster_event(event, run_id=run.run_id)
 
 
 def asks(watch: Watch, now: datetime) -> str:
@@ -175,7 +258,7 @@ def test_what_training_cannot_mend_is_not_asked_of_it(told, trained_at: datetime
 def test_age_is_reckoned_by_the_clock_and_not_by_what_was_told(told, trained_at: datetime):
     watch = told("stale")
     assert asks(watch, trained_at + timedelta(days=1)) == ""
-    assert asks(watch, trained_at + timedelta(days=16)) == "random_forest-stale,lstm-stale"
+    assert asks(watch, trained_at + timedelta(days=16)) == "random_forest-stale"
 
 
 def test_a_table_of_an_earlier_program_says_nothing_and_age_still_counts(
@@ -186,38 +269,52 @@ def test_a_table_of_an_earlier_program_says_nothing_and_age_still_counts(
     health = watch.place.lake.read(MODEL_HEALTH).drop(columns="causes")
     watch.place.lake.write(replace(MODEL_HEALTH, columns=tuple(old)), health)
     assert asks(watch, trained_at + timedelta(days=1)) == ""
-    assert asks(watch, trained_at + timedelta(days=16)) == "random_forest-stale,lstm-stale"
+    assert asks(watch, trained_at + timedelta(days=16)) == "random_forest-stale"
 
 
 @pytest.mark.parametrize("status", [FINISHED, FAILED])
-def test_a_cause_is_asked_for_once_a_day_whatever_became_of_it(
+def test_a_model_is_asked_for_once_a_day_whatever_became_of_it(
     told, trained_at: datetime, status: dg.DagsterRunStatus
 ):
     watch, morning = told("drifting"), (trained_at + timedelta(days=1)).replace(hour=1)
     ran(watch, watch.at(morning), status)
     evening = watch.at(morning + timedelta(hours=20))
     assert isinstance(evening, dg.SkipReason)
-    assert evening.skip_message == "lstm-drifting: asked for today"
+    assert evening.skip_message == "lstm: asked for today"
 
 
-def test_a_cause_that_joins_later_in_the_day_is_asked_for_alone(told, trained_at: datetime):
-    watch, morning = told("drifting"), (trained_at + timedelta(days=1)).replace(hour=1)
-    ran(watch, watch.at(morning), FAILED)
-    health = watch.place.lake.read(MODEL_HEALTH)
-    health.loc[health["model"] == "lstm", "causes"] = "losing_skill,drifting"
-    watch.place.lake.write(MODEL_HEALTH, health)
-    assert asks(watch, morning + timedelta(hours=2)) == "lstm-losing_skill"
+def test_a_request_of_an_earlier_program_for_both_models_counts_for_each(
+    told, trained_at: datetime
+):
+    watch, now = told("drifting"), trained_at + timedelta(days=20)
+    both = "random_forest-stale,lstm-stale,lstm-drifting"
+    tags = {"asset_predict/causes": both, "asset_predict/requested_on": str(now.date())}
+    run = dg.DagsterRun(job_name="retrain", tags=tags, status=FAILED)
+    watch.place.instance.add_run(run)
+    answer = watch.at(now)
+    assert isinstance(answer, dg.SkipReason)
+    assert answer.skip_message == "random_forest: asked for today; lstm: asked for today"
 
 
-def days_on_which_it_asks(watch: Watch, first: datetime, n_days: int, became) -> list[str]:
-    asked = []
-    for ago in range(n_days):
-        now = first + timedelta(days=ago)
-        answer = watch.at(now)
-        if isinstance(answer, dg.RunRequest):
-            asked.append(str(now.date()))
-            ran(watch, answer, became)
-    return asked
+def test_a_run_that_waits_in_the_queue_for_days_is_waited_for(told, trained_at: datetime):
+    """A backtest may hold the only training place for long."""
+    watch = told("drifting")
+    run = dg.DagsterRun(
+        job_name="retrain",
+        status=dg.DagsterRunStatus.QUEUED,
+        remote_job_origin=origin_of("retrain"),
+    )
+    ago = datetime.now(UTC) - timedelta(days=3)
+    watch.place.instance.run_storage.add_historical_run(run, run_creation_time=ago)
+    assert "is not finished" in watch.at(trained_at + timedelta(days=1)).skip_message
+
+
+def test_a_run_whose_process_was_lost_hours_ago_is_not_waited_for(told, trained_at: datetime):
+    watch = told("drifting")
+    run = dg.DagsterRun(job_name="retrain", status=dg.DagsterRunStatus.STARTED)
+    ago = datetime.now(UTC) - timedelta(hours=5)
+    watch.place.instance.run_storage.add_historical_run(run, run_creation_time=ago)
+    assert asks(watch, trained_at + timedelta(days=1)) == "lstm-drifting"
 
 
 CHAMPIONS_DAY = datetime(2024, 2, 8, 12, tzinfo=UTC)
@@ -230,27 +327,70 @@ def as_if_trained_on(watch: Watch, day: datetime) -> Watch:
     return watch
 
 
-def test_an_alarm_that_a_finished_training_left_standing_waits_for_five_sessions(told):
-    watch = as_if_trained_on(told("drifting"), CHAMPIONS_DAY)
-    # Sessions after the 8th: 9, 14, 15, 16, 19; after the 19th: 20, 21, 22, 23 and no further day.
-    asked = days_on_which_it_asks(watch, CHAMPIONS_DAY, n_days=14, became=FINISHED)
-    assert asked == ["2024-02-08", "2024-02-19"]
+BOTH = "lstm-drifting,lstm-stale"
 
 
-def test_a_training_that_failed_is_asked_for_again_the_next_day(told):
-    watch = as_if_trained_on(told("drifting"), CHAMPIONS_DAY)
-    asked = days_on_which_it_asks(watch, CHAMPIONS_DAY, n_days=4, became=FAILED)
-    assert asked == ["2024-02-08", "2024-02-09", "2024-02-10", "2024-02-11"]
+def asked_in(watch: Watch, n_days: int, failing: set[str]) -> list[str]:
+    """What is asked for, looking twice a day; each training has ended by the next look."""
+    asked = []
+    for half_days in range(2 * n_days):
+        now = CHAMPIONS_DAY + timedelta(hours=12 * half_days)
+        answer = watch.at(now)
+        if isinstance(answer, dg.RunRequest):
+            asked.append(f"{now:%m-%d} {answer.tags['asset_predict/causes']}")
+            ran(watch, answer, FAILED if asked[-1] in failing else FINISHED)
+    return asked
 
 
-def test_a_model_that_stays_stale_after_its_training_waits_as_well(told):
-    watch = as_if_trained_on(told(""), CHAMPIONS_DAY - timedelta(days=15))
-    asked = days_on_which_it_asks(watch, CHAMPIONS_DAY, n_days=14, became=FINISHED)
-    assert asked == ["2024-02-08", "2024-02-19"]
+def test_the_requests_of_three_weeks_in_which_two_trainings_fail(told_once: Watch):
+    """The LSTM is the worse one, and fails twice: it pauses for a day and for two.
+
+    The forest's turn is the look after. What ended well on the 9th (a Friday) or on the 11th is
+    worth another one five sessions later: 14, 15, 16, 19 and 20.
+    """
+    asked = asked_in(told_once, 20, failing={f"02-08 {BOTH}", f"02-09 {BOTH}"})
+    assert asked == [
+        f"02-08 {BOTH}",
+        f"02-09 {BOTH}",
+        "02-09 random_forest-stale",
+        f"02-11 {BOTH}",
+        f"02-20 {BOTH}",
+        "02-20 random_forest-stale",
+        f"02-27 {BOTH}",
+        "02-27 random_forest-stale",
+    ]
 
 
-def test_the_wait_of_one_cause_holds_back_no_other(told):
-    watch = as_if_trained_on(told("drifting"), CHAMPIONS_DAY - timedelta(days=14))
-    ran(watch, watch.at(CHAMPIONS_DAY), FINISHED)
-    tomorrow = CHAMPIONS_DAY + timedelta(days=1)
-    assert asks(watch, tomorrow) == "random_forest-stale,lstm-stale"
+ENDS = {
+    "finish": DagsterEventType.RUN_SUCCESS,
+    "fail": DagsterEventType.RUN_FAILURE,
+    "cancel": DagsterEventType.RUN_CANCELED,
+}
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([*ENDS, "go on"]), min_size=12, max_size=12))
+def test_never_two_in_flight_and_never_more_than_three_a_week(told_once: Watch, fates: list[str]):
+    with dg.DagsterInstance.ephemeral() as instance:
+        watch = Watch(Workplace(told_once.place.settings, instance), told_once.definitions)
+        asked: list[tuple[datetime, dg.DagsterRun]] = []
+        for half_days, fate in enumerate(fates):
+            now = CHAMPIONS_DAY + timedelta(hours=12 * half_days)
+            answer = watch.at(now)
+            if isinstance(answer, dg.RunRequest):
+                assert all(status(watch, run).value in ENDED for _, run in asked)
+                asked.append((now, ran(watch, answer, dg.DagsterRunStatus.STARTED)))
+            if asked and fate in ENDS and status(watch, asked[-1][1]).value not in ENDED:
+                becomes(watch, asked[-1][1], ENDS[fate])
+        for model in ("random_forest", "lstm"):
+            days = [at for at, run in asked if model in run.tags["asset_predict/causes"]]
+            assert len({at.date() for at in days}) == len(days) <= 3
+
+
+ENDED = ("SUCCESS", "FAILURE", "CANCELED")
+
+
+def status(watch: Watch, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    found = watch.place.instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status

@@ -30,6 +30,7 @@ def run(place: Workplace, folder: Path, **config: object) -> dg.ExecuteInProcess
                 checkpoints=str(folder / "checkpoints"),
                 seed=7,
                 stale_after_days=15,
+                expires_after_days=60,
             ),
             "studies": Studies(
                 database=str(folder / "studies.db"), presets=str(folder / "presets")

@@ -1,7 +1,7 @@
 """What is served is what was measured, and a ticker nobody can forecast is refused by name."""
 
 import dataclasses
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ from asset_predict_dagster_tests.predictions.hand_made_bundle import forest_bund
 BEFORE_CARNIVAL, YEAR_END = date(2020, 2, 21), date(2019, 12, 30)
 AFTERWARDS = date(2020, 6, 30)
 NOW = datetime(2020, 2, 24, 6, tzinfo=UTC)
+TRAINED, EXPIRES_AFTER = NOW - timedelta(days=60), timedelta(days=60)
 PROBABILITIES = [f"probability_{action}" for action in ACTIONS]
 NUMBERS = [*PROBABILITIES, "expected_return", "predicted_price", "price_low", "price_high"]
 LOOKBACK = 70
@@ -39,13 +40,15 @@ LOOKBACK = 70
 def champions():
     market = market_as_of(AFTERWARDS)
     return [
-        Serving("random_forest", "3", "proven", forest_bundle(market)),
-        Serving("memory", "7", "unproven", memory_bundle(LOOKBACK)),
+        Serving("random_forest", "3", "proven", forest_bundle(market), TRAINED),
+        Serving("memory", "7", "unproven", memory_bundle(LOOKBACK), TRAINED),
     ]
 
 
 def predict(champions, market: MarketTables) -> pd.DataFrame:
-    return predict_last_session(champions, market.quotes, market.universe, market.features, NOW)
+    return predict_last_session(
+        champions, market.quotes, market.universe, market.features, NOW, expires_after=EXPIRES_AFTER
+    )
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +240,7 @@ def test_a_ticker_whose_volatility_is_not_known_is_not_forecast(champions):
     ticker = members(market, BEFORE_CARNIVAL)[5]
     unknown = market.features["volatility_21d"].mask(market.features["ticker"] == ticker)
     features = market.features.assign(volatility_21d=unknown)
-    table = predict_last_session(champions, market.quotes, market.universe, features, NOW)
+    table = predict(champions, dataclasses.replace(market, features=features))
     refused = table[table["ticker"] == ticker]
     assert set(refused["reason"]) == {"illiquid"}
     assert refused[NUMBERS].isna().all(axis=None)
@@ -251,7 +254,7 @@ def test_a_paper_of_a_kind_we_do_not_forecast_is_not_even_refused(champions):
         in_universe=market.universe["in_universe"] & ~is_other,
         reason=market.universe["reason"].mask(is_other, "asset_class"),
     )
-    table = predict_last_session(champions, market.quotes, universe, market.features, NOW)
+    table = predict(champions, dataclasses.replace(market, universe=universe))
     assert ticker not in set(table["ticker"])
 
 
@@ -261,13 +264,9 @@ def test_a_ticker_silent_for_three_months_has_left_the_exchange(champions, n_sil
     ticker = members(market, BEFORE_CARNIVAL)[0]
     silent_from = np.unique(market.quotes["session"])[-n_silent]
     kept = ~((market.quotes["ticker"] == ticker) & (market.quotes["session"] >= silent_from))
-    table = predict_last_session(
-        champions,
-        market.quotes[kept].reset_index(drop=True),
-        market.universe[kept].reset_index(drop=True),
-        market.features[kept].reset_index(drop=True),
-        NOW,
-    )
+    names = ("quotes", "universe", "features")
+    left = {name: getattr(market, name)[kept].reset_index(drop=True) for name in names}
+    table = predict(champions, dataclasses.replace(market, **left))
     assert RECENT_SESSIONS == 63
     reasons = table.loc[table["ticker"] == ticker, "reason"]
     assert set(reasons) == ({"stale_quote"} if is_named else set())

@@ -12,7 +12,7 @@ from asset_predict_dagster.market.renames import under_current_codes
 from asset_predict_dagster.market.sessions import sessions_between
 from asset_predict_dagster.predictions.outcomes import meet_outcomes
 from asset_predict_dagster.table_checks import broken_promises
-from asset_predict_dagster.tables import OUTCOMES, PREDICTIONS, QUOTES, RENAMES
+from asset_predict_dagster.tables import OUTCOMES, PREDICTIONS, QUOTES, REFUSED, RENAMES
 
 # Carnival: B3 does not trade on the 12th and the 13th.
 SESSIONS = pd.to_datetime(
@@ -47,7 +47,8 @@ def prediction(
     horizon: int = 1,
     session: int = 1,
     reason: str = "",
-    target: str | None = None,
+    late: int = 0,
+    marked: str = "",
 ) -> pd.DataFrame:
     """What a model said at the close of 9 February, ± 10 % of the last close."""
     targets = [*SESSIONS, *pd.to_datetime(["2024-02-19", "2024-02-20"])]
@@ -61,6 +62,7 @@ def prediction(
             "model": "lstm",
             "model_version": "1",
             "horizon": horizon,
+            "sessions_late": late,
             "action": None if reason else "hold",
             "probability_buy": NOTHING if reason else 0.3,
             "probability_hold": NOTHING if reason else 0.4,
@@ -71,7 +73,7 @@ def prediction(
             "price_low": price - 0.1 * last_close,
             "price_high": price + 0.1 * last_close,
             "status": "unproven",
-            "reason": reason,
+            "reason": reason or marked,
             "created_at": datetime(2024, 2, 10, tzinfo=UTC),
         }
     )[PREDICTIONS.column_names]
@@ -162,7 +164,7 @@ def test_what_is_not_due_yet_has_no_outcome(horizon, n_met):
     assert list(table) == OUTCOMES.column_names
 
 
-@pytest.mark.parametrize("reason", ["stale_quote", "illiquid"])
+@pytest.mark.parametrize("reason", REFUSED)
 def test_what_was_refused_has_nothing_to_meet(reason):
     said = prediction("ABCD3", 10.0, reason=reason)
     assert meet_outcomes(said, quotes(ABCD3=[9.0, 10.0, 10.5])).empty
@@ -265,6 +267,77 @@ def test_nobody_meets_anothers_close():
         traded = [n for n in range(2 + horizon) if not np.isnan(own[n])]
         assert outcome["realised_return"] == pytest.approx(own[traded[-1]] / own[1] - 1)
         assert outcome["is_halted"] == (traded[-1] != 1 + horizon)
+
+
+# Files that come late, or never
+
+
+def test_what_was_said_late_meets_its_target_from_the_close_it_started_from():
+    # Said on the 15th, without the file of the 14th: R$ 10 of the 9th, two sessions ahead, 10.5.
+    said = prediction("ABCD3", 10.0, horizon=2, late=1, marked="late_data")
+    outcome = met(said, quotes(ABCD3=[9.0, 10.0, 10.2, 10.5]))
+    assert outcome["sessions_late"] == 1
+    assert outcome["target_session"] == SESSIONS[3]
+    assert outcome["realised_return"] == pytest.approx(0.05)
+
+
+def test_what_was_said_in_time_and_what_was_said_late_are_met_once_each(tmp_path):
+    lake = Lake(tmp_path)
+    in_time = prediction("ABCD3", 10.0, horizon=2)
+    late = prediction("ABCD3", 10.0, 0.03, horizon=2, late=1, marked="late_data")
+    market = quotes(ABCD3=[9.0, 10.0, 10.2, 10.5])
+    for _ in range(2):
+        said = pd.concat([in_time, late], ignore_index=True)
+        lake.insert_new(OUTCOMES, meet_outcomes(said, market))
+    assert lake.read(OUTCOMES)["expected_return"].tolist() == [0.02, 0.03]
+
+
+def test_what_was_said_late_follows_a_split_and_a_paper_that_leaves():
+    events = [("ABCD3", "2024-02-14", "split", None, 2.0)]
+    market = quotes(events, ABCD3=[9.0, 10.0, 5.1, 5.25], GONE3=[9.0, 10.0])
+    late = {"horizon": 2, "late": 1, "marked": "late_data"}
+    assert met(prediction("ABCD3", 10.0, **late), market)["realised_return"] == pytest.approx(0.05)
+    left = met(prediction("GONE3", 10.0, **late), market)
+    assert (left["realised_return"], left["is_halted"]) == (0.0, True)
+
+
+def test_a_doubted_prediction_is_judged_like_any_other():
+    said = prediction("ABCD3", 10.0, marked="out_of_distribution")
+    assert met(said, quotes(ABCD3=[9.0, 10.0, 10.5]))["absolute_error"] == pytest.approx(0.03)
+
+
+def test_an_outcome_waits_for_the_file_of_its_session_though_later_ones_are_there():
+    # The file of the 14th comes after that of the 15th: 10.5 is what came true, not 10.
+    said = prediction("ABCD3", 10.0)
+    without = quotes(ABCD3=[9.0, 10.0, NOTHING, 10.8], OTHER3=[1.0, 1.0, NOTHING, 1.0])
+    assert meet_outcomes(said, without).empty
+    outcome = met(said, quotes(ABCD3=[9.0, 10.0, 10.5, 10.8]))
+    assert outcome["realised_return"] == pytest.approx(0.05)
+    assert not outcome["is_halted"]
+
+
+@pytest.mark.parametrize(("n_after", "n_met"), [(4, 0), (5, 1)])
+def test_a_file_that_has_not_come_five_sessions_later_is_not_waited_for(n_after, n_met):
+    # The 14th is missing; quotes go on up to the 20th, or to the 21st, five sessions after it.
+    days = pd.to_datetime(sessions_between(date(2024, 2, 9), date(2024, 2, 21))).as_unit("us")
+    days = days[: 2 + n_after].delete(1)
+    one = quotes(ABCD3=[9.0, 10.0]).tail(1)
+    market = pd.concat([one] * len(days), ignore_index=True)
+    market["session"], market["adjusted_close"] = days, 10.0 + np.arange(len(days))
+    table = meet_outcomes(prediction("ABCD3", 10.0), market)
+    assert len(table) == n_met
+    assert table["is_halted"].all()
+    assert (table["realised_return"] == 0.0).all()  # the last price stands: that of the 9th
+
+
+def test_a_corrected_file_does_not_rewrite_what_was_met(tmp_path):
+    lake = Lake(tmp_path)
+    said = prediction("ABCD3", 10.0)
+    lake.insert_new(OUTCOMES, meet_outcomes(said, quotes(ABCD3=[9.0, 10.0, 10.5])))
+    corrected = meet_outcomes(said, quotes(ABCD3=[9.0, 10.0, 11.0]))
+    assert corrected["realised_return"].iloc[0] == pytest.approx(0.10)
+    assert not lake.insert_new(OUTCOMES, corrected).changed
+    assert lake.read(OUTCOMES)["realised_return"].iloc[0] == pytest.approx(0.05)
 
 
 def test_every_prediction_is_met_exactly_once(tmp_path):

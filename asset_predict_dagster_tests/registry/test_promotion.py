@@ -19,9 +19,14 @@ def judged(
     window="holdout",
     horizon=1,
     skill_high=np.nan,
+    excess=(np.nan, np.nan, np.nan),
 ):
-    """The two figures of a version that the rule looks at: rank IC with its interval, log-loss."""
+    """The two figures of a version that the rule looks at: rank IC with its interval, log-loss.
+
+    `excess` is the rank IC beyond the best baseline's, with its interval.
+    """
     value, low, high = ic
+    beyond = dict(zip(("skill", "skill_low", "skill_high"), excess, strict=True))
     common = {
         "model": "lstm",
         "model_version": version,
@@ -30,7 +35,15 @@ def judged(
     }
     return pd.DataFrame(
         [
-            {"metric": "rank_ic", "value": value, "low": low, "high": high, "naive_value": 0.0},
+            {
+                "metric": "rank_ic",
+                "value": value,
+                "low": low,
+                "high": high,
+                "naive_value": 0.0,
+                "best_baseline": "reversal",
+                **beyond,
+            },
             {
                 "metric": "log_loss",
                 "value": log_loss,
@@ -174,11 +187,50 @@ def test_a_challenger_a_little_worse_gets_the_benefit_of_the_doubt():
 @pytest.mark.parametrize(
     ("n_common", "outcome"), [(MIN_COMMON_SESSIONS, "kept"), (MIN_COMMON_SESSIONS - 1, "promoted")]
 )
-def test_too_few_common_sessions_say_nothing(n_common, outcome):
+def test_too_few_common_sessions_alone_say_nothing(n_common, outcome):
     forecasts = pd.concat([rankings("1", n_common, 0), rankings("2", 0, 100)])
     verdict = decision(PROVEN, PROVEN, forecasts)
     assert verdict.decision == outcome
     assert ("only 59 sessions in common" in verdict.reason) == (outcome == "promoted")
+
+
+# One below the other by .05, each known to within .03 or .04: the difference to within .05.
+@pytest.mark.parametrize(
+    ("mine", "theirs", "outcome", "interval"),
+    [
+        ((0.01, -0.03, 0.04), (0.07, 0.03, 0.10), "kept", "[-0.1100, -0.0100]"),
+        ((0.01, -0.03, 0.04), (0.06, 0.02, 0.09), "promoted", "[-0.1000, 0.0000]"),
+        ((0.07, 0.03, 0.10), (0.01, -0.03, 0.04), "promoted", "[0.0100, 0.1100]"),
+    ],
+    ids=["worse beyond doubt", "worse by doubt", "better"],
+)
+def test_where_sessions_are_too_few_each_is_compared_with_its_own_baselines(
+    mine, theirs, outcome, interval
+):
+    """√(.04² + .03²) = .05: lower end of the one, upper end of the other, at right angles."""
+    later = pd.concat([rankings("1", 100, 0), rankings("2", 0, 100, first="2024-01-02")])
+    verdict = decision({**PROVEN, "excess": mine}, {**PROVEN, "excess": theirs}, later)
+    assert verdict.decision == outcome
+    assert "only 0 sessions in common with version 1" in verdict.reason
+    assert f"{mine[0]:.4f} (reversal), version 1's {theirs[0]:.4f}" in verdict.reason
+    assert f"difference {interval}" in verdict.reason.replace("-0.0000", "0.0000")
+
+
+def test_enough_common_sessions_make_the_baselines_no_matter():
+    much_worse, much_better = (0.0, -0.01, 0.01), (0.5, 0.49, 0.51)
+    verdict = decision({**PROVEN, "excess": much_worse}, {**PROVEN, "excess": much_better}, BETTER)
+    assert verdict.decision == "promoted"
+    assert "baseline" not in verdict.reason
+
+
+def test_without_figures_against_baselines_nothing_is_said_against_a_challenger():
+    """Those of an earlier program have none."""
+    apart = pd.concat([rankings("1", 100, 0), rankings("2", 0, 100, first="2024-01-02")])
+    known = {**PROVEN, "excess": (0.0, -0.01, 0.01)}
+    for challenger, champion, who in ((known, PROVEN, "1"), (PROVEN, known, "2")):
+        verdict = decision(challenger, champion, apart)
+        assert verdict.decision == "promoted"
+        assert f"of version {who} nobody knows how it did against baselines" in verdict.reason
 
 
 def test_no_common_session_at_all_is_no_comparison():
@@ -233,5 +285,37 @@ def test_a_scoped_challenger_is_refused_whatever_it_has_shown(champion):
     evaluation = pd.concat([judged(**PROVEN, version="2"), judged(**UNPROVEN, version="1")])
     verdict = decide("lstm", "2", champion, evaluation, BETTER, 1, scope)
     assert verdict.decision == "kept" and not verdict.is_proven
-    assert verdict.reason.startswith("version 2 is scoped and never serves: label=signal_cluster")
+    assert verdict.reason.startswith("version 2 has signal_cluster labels, is scoped and never")
     assert verdict.reason.endswith("has predicted nothing")
+    verdict = decide("lstm", "2", champion, evaluation, BETTER, 1, Experiment(horizon=5).scope)
+    assert verdict.reason == "version 2 is scoped and never serves: horizon=5"
+
+
+@pytest.mark.parametrize("champion", [None, "1"])
+def test_a_failed_check_keeps_a_challenger_out_by_its_name(champion):
+    evaluation = pd.concat([judged(**PROVEN, version="2"), judged(**UNPROVEN, version="1")])
+    failed = ["quotes: quotes_are_fresh", "folds: roles_are_purged"]
+    verdict = decide("lstm", "2", champion, evaluation, BETTER, 1, failed_checks=failed)
+    assert (verdict.decision, verdict.is_proven) == ("kept", False)
+    assert verdict.reason == (
+        "version 2 is kept out by failed checks: quotes: quotes_are_fresh, folds: roles_are_purged"
+    )
+
+
+def test_a_failed_check_says_nothing_against_the_champion_trained_again():
+    verdict = decide("lstm", "1", "1", judged(**PROVEN), ALIKE, 1, failed_checks=["quotes: late"])
+    assert verdict.decision == "confirmed"
+
+
+def test_what_a_person_rolled_back_from_is_not_promoted_again_however_good():
+    evaluation = pd.concat([judged(**PROVEN, version="2"), judged(**UNPROVEN, version="1")])
+    verdict = decide("lstm", "2", "1", evaluation, BETTER, 1, put_aside={"2", "3"})
+    assert (verdict.decision, verdict.is_proven) == ("kept", False)
+    assert "version 2 stays out: a person put it aside" in verdict.reason
+    assert decide("lstm", "2", "1", evaluation, BETTER, 1, put_aside={"3"}).decision == "promoted"
+
+
+def test_a_champion_that_was_never_evaluated_has_shown_no_skill():
+    """A person may promote any version by hand."""
+    verdict = decide("lstm", "2", "1", judged(**UNPROVEN, version="2"), ALIKE, seed=1)
+    assert verdict.decision == "promoted"

@@ -1,6 +1,7 @@
 """What a training leaves behind, without the training."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 from asset_predict_dagster.dataset.samples import ACTIONS
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.training import TrainedModel
+from asset_predict_dagster.registry.decisions import LoggedDecision
+from asset_predict_dagster.registry.store import ModelVersion, Registry
 
 
 def validation_forecasts(n_sessions: int = 30, n_tickers: int = 4) -> pd.DataFrame:
@@ -96,4 +99,27 @@ def training_with_tables(
         curves=curves,
         importance=importance(),
         validation_forecasts=validation_forecasts(),
+    )
+
+
+def promote(
+    registry: Registry,
+    version: ModelVersion,
+    decision: str = "promoted",
+    at: datetime = datetime(2024, 1, 8, tzinfo=UTC),
+    run_id: str = "",
+) -> LoggedDecision:
+    """Log that a version serves from now on, as the rule does."""
+    return registry.record(
+        LoggedDecision.of(
+            decision,
+            candidate=version,
+            incumbent=registry.champion(version.model),
+            serving=version,
+            is_proven=True,
+            reason="rank IC 0.0200",
+            by="rule" if decision == "promoted" else "person",
+            decided_at=at,
+            run_id=run_id,
+        )
     )
