@@ -43,8 +43,15 @@ def serve(
             f"without ASSET_PREDICT_API_KEY only this machine is served, and {host} is reached from"
             " others; set the key, or leave --host at 127.0.0.1"
         )
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("asset_predict_dagster.service").setLevel(logging.INFO)
+    # Beside the day's file, if ENABLE_LOGS asked for one; not at the root, where `main` logs too.
+    terminal = logging.StreamHandler()
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    for name, level in (
+        ("asset_predict_dagster.service", logging.INFO),
+        ("uvicorn", logging.WARNING),
+    ):
+        logging.getLogger(name).setLevel(level)
+        logging.getLogger(name).addHandler(terminal)
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings),

@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     cors_origins: Names = Field(default=(), alias="ASSET_PREDICT_CORS_ORIGINS")
     """Origins of pages whose browsers may use the REST API: `https://my.site`; none by default."""
 
+    dagster_url: str = Field(default="http://127.0.0.1:3000", alias="ASSET_PREDICT_DAGSTER_URL")
+    """Address of Dagster's webserver, through which the REST API starts runs and looks at them."""
+
     requests_a_second: int = Field(default=2000, ge=1, alias="ASSET_PREDICT_REQUESTS_A_SECOND")
     """Requests to the REST API that one client's address may make."""
 
@@ -171,6 +174,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 "ASSET_PREDICT_B3_ARCHIVE should be an address https://host/folder, without a user"
                 " or a password"
+            )
+        dagster = urlsplit(self.dagster_url)
+        if (
+            dagster.scheme not in ("http", "https")
+            or not dagster.hostname
+            or "@" in self.dagster_url
+        ):
+            raise ValueError(
+                "ASSET_PREDICT_DAGSTER_URL should be an address http://host:port, without a user or"
+                " a password"
             )
         if self.alert_webhook is not None:
             channel = urlsplit(self.alert_webhook.get_secret_value())

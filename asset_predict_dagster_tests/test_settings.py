@@ -159,6 +159,8 @@ def test_codes_are_taken_as_people_type_them(monkeypatch):
         ("ASSET_PREDICT_B3_ARCHIVE", "http://user:SEC/RET@elsewhere/SECRET"),
         ("ASSET_PREDICT_B3_ARCHIVE", "ftp://user:SECRET@elsewhere"),
         ("ASSET_PREDICT_B3_ARCHIVE", "elsewhere/SECRET"),
+        ("ASSET_PREDICT_DAGSTER_URL", "http://user:SECRET@elsewhere:3000"),
+        ("ASSET_PREDICT_DAGSTER_URL", "elsewhere:SECRET"),
     ],
 )
 def test_an_address_that_may_hold_a_secret_is_refused_without_being_repeated(

@@ -65,7 +65,7 @@ def parse_settings(model: str, given: Mapping[str, Any]) -> tuple[Experiment, An
     written: dict[str, str] = {}
     ignored = []
     for name, value in given.items():
-        known = _known(name)
+        known = known_name(name)
         if known in IGNORED:
             if not isinstance(value, str):
                 raise SettingsError(f"{model}: {name}={value!r} should be text")
@@ -129,8 +129,8 @@ def asked_settings(model: str, written: Mapping[str, Any], *, presets: Path, see
     preset = read_preset(presets, name, model) if name else None
     below = {"seed": seed, **(preset.settings if preset else {})}
     # The same setting may be written under another name than the preset's.
-    first = {_known(name) for name in written}
-    below = {name: value for name, value in below.items() if _known(name) not in first}
+    first = {known_name(name) for name in written}
+    below = {name: value for name, value in below.items() if known_name(name) not in first}
     return Asked(*parse_settings(model, {**below, **written}), preset)
 
 
@@ -146,7 +146,7 @@ def names_of(model: str) -> dict[str, FieldInfo]:
     return fields | {alias: fields[name] for alias, name in ALIASES.items() if name in fields}
 
 
-def _known(name: str) -> str:
+def known_name(name: str) -> str:
     """Our name of what is written: "batch-size" and "lr" are batch_size and learning_rate."""
     plain = name.strip().replace("-", "_")
     return ALIASES.get(plain, plain)
@@ -156,7 +156,7 @@ def _unknown(model: str, name: str) -> str:
     """The sentence about a name that nobody knows; the nearest allowed names come first."""
     allowed = [*names_of(model), *IGNORED]
     allowed.sort(key=lambda other: -SequenceMatcher(None, name, other).ratio())
-    elsewhere = [m for m in KINDS if _known(name) in fields_of(m)]
+    elsewhere = [m for m in KINDS if known_name(name) in fields_of(m)]
     hint = f" (it is one of {elsewhere[0]})" if elsewhere else ""
     return f"{model} has no setting '{name}'{hint}; allowed are {', '.join(allowed)}"
 

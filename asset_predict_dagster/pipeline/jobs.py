@@ -3,6 +3,7 @@
 import dagster as dg
 
 from asset_predict_dagster.pipeline.backtests import backtest
+from asset_predict_dagster.pipeline.clearing import clear_state
 from asset_predict_dagster.pipeline.housekeeping import housekeeping
 from asset_predict_dagster.pipeline.models import TRAINS
 from asset_predict_dagster.pipeline.moves import move_champion
@@ -78,5 +79,6 @@ JOBS = [
     backtest,
     tune,
     move_champion,
+    clear_state,
     housekeeping,
 ]

@@ -24,6 +24,7 @@ class Registered:
     """One version: its bundles by digest, and the MLflow run of its last training.
 
     `training_seconds` is missing while the training lasts, and of versions that recorded none.
+    `scope` says in words what a scoped version learned else than the default; empty for others.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Registered:
     training_end: str
     run_id: str
     training_seconds: float | None
+    scope: str = ""
 
 
 def registered_versions(database: Path) -> dict[tuple[str, str], Registered]:
@@ -73,8 +75,21 @@ def registered_versions(database: Path) -> dict[tuple[str, str], Registered]:
             said["training_end"],
             run,
             (end - start) / 1000 if start and end else None,
+            said.get("scoped", ""),
         )
     return found
+
+
+def last_trained(database: Path, model: str) -> Registered | None:
+    """The version of a model that was trained last, scoped ones too; None if none ever was.
+
+    Raises
+    ------
+    RegistryError
+        If the database cannot be read.
+    """
+    mine = [one for (name, _), one in registered_versions(database).items() if name == model]
+    return max(mine, key=lambda one: (one.trained_at, int(one.version)), default=None)
 
 
 def importance_of(database: Path, run_id: str) -> dict[str, float]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from asset_predict_dagster.predictions.due import MOST_LATE
 from asset_predict_dagster.service.errors import ApiError
-from asset_predict_dagster.service.snapshot import LATEST_ALLOWED, Paper, Said, Snapshot, Version
+from asset_predict_dagster.service.schemas.steps import Started
+from asset_predict_dagster.service.snapshot import Paper, Said, Snapshot, Version
 from asset_predict_dagster.service.symbols import normalised
-
-LATE = "late_data"
 
 _REASONS = {
     "stale_quote": "it did not trade in the last session",
@@ -34,10 +34,21 @@ async def current(request: Request) -> Snapshot:
     raise ApiError(503, "starting", "the server is reading its data", {"retry_after": 1})
 
 
-def answered(answer: BaseModel) -> Response:
+def answered(answer: BaseModel, status: int = 200) -> Response:
     """The answer as JSON, keys that nobody set left out."""
     content = answer.model_dump_json(by_alias=True, exclude_unset=True)
-    return Response(content, media_type="application/json")
+    return Response(content, status, media_type="application/json")
+
+
+def with_ignored(answer: BaseModel, ignored: Sequence[str]) -> BaseModel:
+    """The answer, with the keys of the request that did nothing if there were any."""
+    return answer.model_copy(update={"ignored": list(ignored)}) if ignored else answer
+
+
+def goes_on(run_id: str) -> Response:
+    """The answer to who does not wait for a run, or waited for long."""
+    said = "the run goes on; ask /api/b3/status how it is getting on"
+    return answered(Started(status="success", message=said, run_id=run_id), 202)
 
 
 def paper_of(snapshot: Snapshot, symbol: str) -> Paper:
@@ -91,9 +102,9 @@ def said_of(snapshot: Snapshot, version: Version, ticker: str) -> Said:
     if snapshot.is_too_late:
         raise ApiError(
             503,
-            LATE,
+            "late_data",
             f"the newest quotes are of {snapshot.session}, and {snapshot.sessions_late} sessions"
-            f" have closed since; with more than {LATEST_ALLOWED} nothing is predicted",
+            f" have closed since; with more than {MOST_LATE} nothing is predicted",
             {"session": str(snapshot.session), "sessions_late": snapshot.sessions_late},
         )
     said = version.said[ticker]
@@ -111,11 +122,6 @@ def said_of(snapshot: Snapshot, version: Version, ticker: str) -> Said:
             },
         )
     return said
-
-
-def reason_of(snapshot: Snapshot, said: Said) -> str:
-    """What to beware of: late data before what the row says of itself."""
-    return LATE if snapshot.sessions_late else said.reason
 
 
 def number(value: float) -> float | None:

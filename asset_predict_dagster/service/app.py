@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -10,11 +11,12 @@ from asset_predict_dagster import __version__
 from asset_predict_dagster.service import swagger
 from asset_predict_dagster.service.access import Access, Latency
 from asset_predict_dagster.service.errors import install_handlers
+from asset_predict_dagster.service.launching import Launcher
 from asset_predict_dagster.service.others import Others
 from asset_predict_dagster.service.redaction import Places
 from asset_predict_dagster.service.refresher import Refresher
-from asset_predict_dagster.service.routes import assets, b3, models, v1
-from asset_predict_dagster.service.runs import InstanceRuns, Runs
+from asset_predict_dagster.service.routes import assets, b3, models, steps, trainings, v1
+from asset_predict_dagster.service.runs import DagsterRuns
 from asset_predict_dagster.service.security import Guard, KeyRing
 from asset_predict_dagster.settings import Settings
 
@@ -25,17 +27,12 @@ that cannot be forecast honestly is refused with a reason. Errors have one shape
 """
 
 
-def create_app(settings: Settings, runs: Runs | None = None) -> FastAPI:
+def create_app(settings: Settings) -> FastAPI:
     """The REST API on one environment's lake and models.
 
     It reads nothing before it is served. What it is given in `app.state`: `refresher` (the
-    snapshot), `runs` (Dagster's), `others` (work elsewhere), `latency`, `keys`, `settings`. A route
-    that starts a run takes `Depends(security.require_key)`.
-
-    Parameters
-    ----------
-    runs
-        Where runs are seen; None: Dagster's instance of DAGSTER_HOME.
+    snapshot), `launcher` (Dagster's runs), `others` (work elsewhere), `latency`, `keys`,
+    `settings`. A route that starts a run takes `Depends(security.require_key)`.
     """
     places = Places.of(settings)
     key = settings.api_key.get_secret_value() if settings.api_key else None
@@ -56,13 +53,23 @@ def create_app(settings: Settings, runs: Runs | None = None) -> FastAPI:
         lifespan=life,
     )
     app.state.settings = settings
-    app.state.refresher = Refresher(places, settings.as_of)
-    app.state.runs = runs or InstanceRuns()
-    app.state.others = Others(places)
+    expires_after = timedelta(days=settings.model_expires_after_days)
+    app.state.refresher = Refresher(places, expires_after, settings.as_of)
+    app.state.launcher = Launcher(DagsterRuns(settings.dagster_url), places)
+    app.state.others = Others(places, expires_after)
     app.state.latency = Latency()
     app.state.keys = KeyRing(key)
     install_handlers(app)
-    for router in (b3.router, v1.router, assets.router, swagger.router):
+    for router in (
+        b3.router,
+        steps.router,
+        trainings.router,
+        v1.router,
+        trainings.tasks,
+        assets.router,
+        steps.scheduled,
+        swagger.router,
+    ):
         app.include_router(router)
     app.include_router(models.router, prefix="/models")
     app.include_router(models.router, prefix="/api/models")

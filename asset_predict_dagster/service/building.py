@@ -1,7 +1,7 @@
 """Building: a snapshot from one state of the lake. It runs in a process of its own (`child.py`)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from asset_predict_dagster.errors import TableError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sessions import session_after, sessions_between
 from asset_predict_dagster.models.bundle import load_bundle
+from asset_predict_dagster.predictions.due import MOST_LATE
 from asset_predict_dagster.predictions.served_samples import RECENT_SESSIONS
 from asset_predict_dagster.registry.registered import Registered, registered_versions
 from asset_predict_dagster.service.papers import Market, papers_of
@@ -32,16 +33,16 @@ from asset_predict_dagster.tables import (
 _TABLES_OF_THE_MARKET = (QUOTES, UNIVERSE, FEATURES)
 
 
-def build_current(places: Places, as_of: date | None) -> Snapshot:
+def build_current(places: Places, expires_after: timedelta, as_of: date | None) -> Snapshot:
     """`build_snapshot` of the state that the lake has now."""
-    return build_snapshot(places, look(places, as_of))
+    return build_snapshot(places, expires_after, look(places, as_of))
 
 
-def build_snapshot(places: Places, state: State) -> Snapshot:
+def build_snapshot(places: Places, expires_after: timedelta, state: State) -> Snapshot:
     """All that requests are answered from, as the lake was in that state.
 
     What has not been made yet is missing in it: papers before the features, versions before the
-    first champions.
+    first champions. A model that was trained longer ago than `expires_after` says nothing.
 
     Raises
     ------
@@ -58,7 +59,10 @@ def build_snapshot(places: Places, state: State) -> Snapshot:
     if market is not None:
         session = market.quotes["session"].max().date()
         papers = papers_of(market)
-        versions = {v.model: v for v in versions_of(lake, places, state, serving, market)}
+        asked = versions_of(
+            lake, places, state, serving, market, _forecast_late(session, state), expires_after
+        )
+        versions = {version.model: version for version in asked}
     n_targets = len(PATH_HORIZONS)
     return Snapshot(
         state=state,
@@ -78,7 +82,9 @@ def build_snapshot(places: Places, state: State) -> Snapshot:
     )
 
 
-def build_version(places: Places, state: State, model: str, version: str) -> Version | None:
+def build_version(
+    places: Places, expires_after: timedelta, state: State, model: str, version: str
+) -> Version | None:
     """What a version that need not be the champion says at the same moment; None: there is none.
 
     Raises
@@ -92,7 +98,9 @@ def build_version(places: Places, state: State, model: str, version: str) -> Ver
         return None
     lake = Lake(places.lake_root)
     asked = [_serves(known, places, "unproven", False)]
-    (found,) = versions_of(lake, places, state, asked, _market(lake, state, asked))
+    market = _market(lake, state, asked)
+    late = _forecast_late(market.quotes["session"].max().date(), state)
+    (found,) = versions_of(lake, places, state, asked, market, late, expires_after)
     return found
 
 
@@ -171,6 +179,11 @@ def _champions(lake: Lake, places: Places, state: State) -> list[Serves]:
 def _serves(known: Registered, places: Places, status: str, is_champion: bool) -> Serves:
     bundle = load_bundle(places.bundles, known.bundle)
     return Serves(known, bundle, status, is_champion)
+
+
+def _forecast_late(session: date, state: State) -> int:
+    """By how many sessions a forecast may say that it is late; beyond, nobody is told it."""
+    return min(_sessions_late(session, state.last_closed), MOST_LATE)
 
 
 def _sessions_late(session: date | None, last_closed: date) -> int:

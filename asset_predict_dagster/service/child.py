@@ -15,6 +15,8 @@ from asset_predict_dagster.service.redaction import Places, in_a_line
 BUILD = "building:build_current"
 BUILD_VERSION = "building:build_version"
 DRIFT = "drift:drift_of"
+LOADED, PREPROCESSED, SPLIT = "stages:loaded", "stages:preprocessed", "stages:split"
+EVALUATED, DECIDED = "trained:evaluated", "trained:decided"
 """What can be done: `module:function` of this package, which is imported where it is done."""
 
 

@@ -5,6 +5,7 @@ One piece of work at a time and few waiting: whoever comes then is told to come 
 
 import asyncio
 from collections import OrderedDict
+from datetime import timedelta
 from typing import Any
 
 from asset_predict_dagster.service.child import BUILD_VERSION, DRIFT, WorkError, elsewhere
@@ -28,8 +29,8 @@ _REFUSED = {
 class Others:
     """Versions that are not champions, and drift."""
 
-    def __init__(self, places: Places):
-        self.places = places
+    def __init__(self, places: Places, expires_after: timedelta):
+        self.places, self.expires_after = places, expires_after
         self._kept: OrderedDict[tuple, Any] = OrderedDict()
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -42,7 +43,7 @@ class Others:
         ApiError
             404 if there is none, 422 if it cannot be asked, 503 if others are waiting.
         """
-        found = await self._once(BUILD_VERSION, (now.state, model, number), now)
+        found = await self._once(BUILD_VERSION, (self.expires_after, now.state, model, number), now)
         if found is None:
             raise ApiError(
                 404,

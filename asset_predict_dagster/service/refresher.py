@@ -5,7 +5,7 @@ import gc
 import logging
 import time
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 
 from asset_predict_dagster.service.child import BUILD, WorkError, elsewhere
 from asset_predict_dagster.service.redaction import Places, in_a_line
@@ -30,8 +30,8 @@ class Refresher:
         Why the latest state of the lake is not the one that is served; empty if it is.
     """
 
-    def __init__(self, places: Places, as_of: date | None):
-        self.places, self.as_of = places, as_of
+    def __init__(self, places: Places, expires_after: timedelta, as_of: date | None):
+        self.places, self.expires_after, self.as_of = places, expires_after, as_of
         self.snapshot: Snapshot | None = None
         self.problem = ""
         self._task: asyncio.Task[None] | None = None
@@ -70,7 +70,7 @@ class Refresher:
         """Make a snapshot of what the lake is now; `state` is what it was seen to be."""
         began = time.monotonic()
         try:
-            made = await elsewhere(BUILD, self.places, self.as_of)
+            made = await elsewhere(BUILD, self.places, self.expires_after, self.as_of)
         except WorkError as error:
             self._failed = state, time.monotonic()
             self._tell(f"{error.kind}: {error}")

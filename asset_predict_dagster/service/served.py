@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,10 @@ class Serves:
     status: str
     is_champion: bool
 
+    @property
+    def trained_at(self) -> datetime:
+        return datetime.fromisoformat(self.known.trained_at)
+
 
 def versions_of(
     lake: Lake,
@@ -41,11 +45,13 @@ def versions_of(
     state: State,
     serving: Sequence[Serves],
     market: Market,
+    sessions_late: int,
+    expires_after: timedelta,
 ) -> Iterator[Version]:
-    """Each of the versions, asked of the last session of the market."""
+    """Each of the versions, asked of the last session of the market, which is so many late."""
     if not serving:
         return
-    said = _said(serving, market)
+    said = _said(serving, market, sessions_late, expires_after)
     last_close = market.quotes.groupby("ticker")["close"].last()
     judged = _judged(lake, state, serving)
     for one in serving:
@@ -61,7 +67,7 @@ def versions_of(
             version=known.version,
             status=one.status,
             is_champion=one.is_champion,
-            trained_at=datetime.fromisoformat(known.trained_at),
+            trained_at=one.trained_at,
             training_end=date.fromisoformat(known.training_end),
             feature_names=tuple(card["feature_names"]),
             importance=importance_of(places.registry_database, known.run_id),
@@ -73,19 +79,31 @@ def versions_of(
         )
 
 
-def _said(serving: Sequence[Serves], market: Market) -> dict[str, dict[str, Said]]:
+def _said(
+    serving: Sequence[Serves], market: Market, sessions_late: int, expires_after: timedelta
+) -> dict[str, dict[str, Said]]:
     """Model → ticker → what it says, by the code that writes the table `predictions`."""
-    asked = [Serving(s.known.model, s.known.version, s.status, s.bundle) for s in serving]
+    asked = [
+        Serving(s.known.model, s.known.version, s.status, s.bundle, s.trained_at) for s in serving
+    ]
     table = predict_last_session(
-        asked, market.quotes, market.universe, market.features, datetime.now(UTC)
+        asked,
+        market.quotes,
+        market.universe,
+        market.features,
+        datetime.now(UTC),
+        sessions_late,
+        expires_after=expires_after,
     )
+    table = table.assign(ticker=_present_codes(table["ticker"], market.quotes))
     found: dict[str, dict[str, Said]] = {}
     table = table.sort_values(["model", "ticker", "horizon"], ignore_index=True)
+    first = PATH_HORIZONS[sessions_late]
     returns, lows, highs = (
-        table[name].to_numpy(dtype=np.float64).reshape(-1, len(PATH_HORIZONS))
+        table[name].to_numpy(dtype=np.float64).reshape(-1, len(PATH_HORIZONS) - sessions_late)
         for name in ("expected_return", "price_low", "price_high")
     )
-    heads = table[table["horizon"] == PATH_HORIZONS[0]]
+    heads = table[table["horizon"] == first]
     for at, row in enumerate(heads.itertuples()):
         said = found.setdefault(row.model, {})
         if pd.isna(row.action):
@@ -102,6 +120,13 @@ def _said(serving: Sequence[Serves], market: Market) -> dict[str, dict[str, Said
             highs[at].copy(),
         )
     return found
+
+
+def _present_codes(tickers: pd.Series, quotes: pd.DataFrame) -> pd.Series:
+    """The codes that papers are known by now, of those that they traded under in the session."""
+    today = quotes[quotes["session"] == quotes["session"].max()]
+    present = tickers.map(today.set_index("traded_as")["ticker"])
+    return present.fillna(tickers)
 
 
 def _judged(lake: Lake, state: State, serving: Sequence[Serves]) -> pd.DataFrame:

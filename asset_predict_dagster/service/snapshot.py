@@ -11,11 +11,9 @@ from datetime import date, datetime
 
 import numpy as np
 
+from asset_predict_dagster.predictions.due import MOST_LATE
 from asset_predict_dagster.service.symbols import NearNames
 from asset_predict_dagster.tables import PATH_HORIZONS
-
-LATEST_ALLOWED = 5
-"""Sessions by which the quotes may be late. Beyond that nothing is predicted."""
 
 HISTORY = 252
 """Sessions of the market whose quotes are kept: a year."""
@@ -45,9 +43,10 @@ class State:
 
 @dataclass(frozen=True)
 class Said:
-    """What one version says of one ticker, 1 to 30 sessions after the last quotes.
+    """What one version says of one ticker, of the sessions after the last closed one, in order.
 
-    Prices are R$ per share. A refused ticker has a `reason` and neither action nor arrays.
+    Prices are R$ per share. A refused ticker has a `reason` and neither action nor arrays; a marked
+    one has a reason and both.
     """
 
     reason: str
@@ -137,13 +136,9 @@ class Snapshot:
 
     @property
     def is_too_late(self) -> bool:
-        return self.sessions_late > LATEST_ALLOWED
+        return self.sessions_late > MOST_LATE
 
     @property
     def days_ahead(self) -> int:
         """Sessions after the last closed one that are forecast: fewer where quotes are late."""
         return len(PATH_HORIZONS) - self.sessions_late
-
-    def at(self, days_ahead: int) -> int:
-        """Where, in the arrays of `Said`, that many sessions after the last closed one stand."""
-        return self.sessions_late + days_ahead - 1

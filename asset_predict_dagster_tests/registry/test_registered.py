@@ -6,7 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from asset_predict_dagster.errors import RegistryError
-from asset_predict_dagster.registry.registered import importance_of, registered_versions
+from asset_predict_dagster.registry.registered import (
+    importance_of,
+    last_trained,
+    registered_versions,
+)
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster_tests.registry.trainings import training_with_tables
 
@@ -32,6 +36,12 @@ def test_each_version_is_told_as_the_registry_tells_it(tmp_path):
         assert datetime.fromisoformat(one.trained_at) == known.trained_at
         assert (one.training_end, one.run_id) == (known.training_end, known.run_id)
         assert one.training_seconds == pytest.approx(90)
+        assert one.scope == known.scope
+    # By the training, not by the number.
+    last = last_trained(registry.database, "lstm")
+    assert last is not None
+    assert last.version == "1"
+    assert last_trained(registry.database, "ridge") is None
 
 
 def test_a_registry_that_is_not_there_is_not_made(tmp_path):

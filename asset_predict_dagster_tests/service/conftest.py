@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from asset_predict_dagster_tests.pipeline.conftest import AS_OF, Workplace, new_workplace
-from asset_predict_dagster_tests.service.running import Server, served
+from asset_predict_dagster_tests.service.running import Server, free_port, served
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +26,13 @@ def market(home: Path) -> Workplace:
 
 
 @pytest.fixture(scope="session")
-def server(market: Workplace, home: Path, tmp_path_factory) -> Iterator[Server]:
-    """A server on the market, as of its last session."""
+def server(market: Workplace, tmp_path_factory) -> Iterator[Server]:
+    """A server on the market, as of its last session, without a Dagster to ask."""
     folder = tmp_path_factory.mktemp("server")
-    settings = {"ASSET_PREDICT_AS_OF": str(AS_OF), "DAGSTER_HOME": str(home / "dagster_home")}
+    settings = {
+        "ASSET_PREDICT_AS_OF": str(AS_OF),
+        "ASSET_PREDICT_DAGSTER_URL": f"http://127.0.0.1:{free_port()}",
+    }
     with served(folder, market.settings.data, **settings) as running:
         yield running
 

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from asset_predict_dagster.service.schemas import assets, b3, models, v1
 from asset_predict_dagster.service.schemas.common import ErrorAnswer
 from asset_predict_dagster.tables import (
-    CHAMPIONS,
     FORECASTS_OUT_OF_SAMPLE,
     PREDICTIONS,
     QUOTES,
@@ -127,35 +126,6 @@ def test_a_body_that_is_no_json_is_malformed(client):
     headers = {"Content-Type": "application/json"}
     answer = client.post("/api/b3/predict", content=b"{", headers=headers)
     assert (answer.status_code, refusal(answer).error) == (400, "malformed")
-
-
-@pytest.mark.parametrize("route", ["training-status", "pipeline-status", "status"])
-def test_the_run_that_made_the_market_is_told(client, market: Workplace, route):
-    answer = client.get(f"/api/b3/{route}")
-    assert answer.status_code == 200
-    found = b3.RunAnswer.model_validate(answer.json())
-    (run,) = market.instance.get_runs(limit=1)
-    assert (found.status, found.error) == ("completed", None)
-    assert (found.run_id, found.job) == (run.run_id, "complete_pipeline")
-
-
-def test_the_status_says_what_is_served(client, market: Workplace, said):
-    client.post("/api/b3/predict", json={"ticker": of_reason(said, "")})
-    found = b3.StatusAnswer.model_validate(client.get("/api/b3/status").json())
-    assert found.pipeline_state.model_dump() == {
-        "has_raw_data": True,
-        "has_processed_data": True,
-        "has_split_data": True,
-        "has_trained_model": True,
-    }
-    assert (found.model_loaded, found.data_reachable, found.problem) == (True, True, None)
-    assert (found.data_session, found.sessions_late) == (AS_OF, 0)
-    champions = market.lake.read(CHAMPIONS)
-    assert {name: one.version for name, one in found.models.items()} == dict(
-        zip(champions["model"], champions["model_version"], strict=True)
-    )
-    assert found.prediction_latency_ms.n >= 1
-    assert 0 < found.prediction_latency_ms.p50 <= found.prediction_latency_ms.p99
 
 
 def test_health_says_what_requests_are_answered_from(client):
@@ -385,3 +355,46 @@ def test_the_wrong_method_is_named(client):
     answer = client.get("/api/b3/predict")
     assert (answer.status_code, refusal(answer).error) == (405, "method_not_allowed")
     assert answer.headers["Allow"] == "POST"
+
+
+LAUNCHING = (
+    ("/api/b3/load-data", None),
+    ("/api/b3/preprocess-data", None),
+    ("/api/b3/split-data", {}),
+    ("/api/b3/train-model", {}),
+    ("/api/b3/evaluate-model", {}),
+    ("/api/b3/save-model", {}),
+    ("/api/b3/complete-pipeline", {}),
+    ("/api/b3/complete-training", {"model_type": "lstm"}),
+    ("/api/b3/clear-state", None),
+    ("/models/retrain", {"symbol": "{ticker}"}),
+    ("/api/models/retrain", {"symbol": "{ticker}"}),
+    (
+        "/api/v1/train",
+        {"ticker": "{ticker}", "start_date": "2018-01-02", "end_date": "2020-12-30"},
+    ),
+    ("/scheduled/b3-data-update", None),
+)
+
+
+@pytest.mark.parametrize(("route", "body"), LAUNCHING)
+def test_without_dagster_nothing_starts_and_it_says_when_to_come_again(client, said, route, body):
+    ticker = of_reason(said, "")
+    body = body and {k: v.replace("{ticker}", ticker) for k, v in body.items()}
+    answer = client.post(route, json=body)
+    assert (answer.status_code, refusal(answer).error) == (503, "dagster_unreachable")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "/api/b3/status",
+        "/api/b3/training-status",
+        "/api/b3/pipeline-status",
+        "/api/v1/train/00000000-0000-0000-0000-000000000000",
+    ],
+)
+def test_without_dagster_nobody_knows_how_a_run_is_getting_on(client, route):
+    answer = client.get(route)
+    assert (answer.status_code, refusal(answer).error) == (503, "dagster_unreachable")

@@ -1,83 +1,71 @@
-"""A run is running until Dagster says how it ended; a failure names its step, not the inside."""
+"""A webserver that is not Dagster's, or is away, is told from one that answers."""
 
-import dagster as dg
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 
-from asset_predict_dagster.service.runs import InstanceRuns, RunSeen, RunsUnreachable
+from asset_predict_dagster.service.runs import DagsterRuns, DagsterUnreachable, Wanted, Which
+from asset_predict_dagster_tests.service.running import free_port
 
 
-@dg.op
-def quiet_step() -> None: ...
+class Elsewhere(BaseHTTPRequestHandler):
+    """What may listen where Dagster was expected; the path says what it answers."""
+
+    def do_POST(self) -> None:
+        status, body = {
+            "/page/graphql": (200, b"<html>another program</html>"),
+            "/list/graphql": (200, b"[]"),
+            "/moved/graphql": (302, b""),
+            "/refused/graphql": (400, json.dumps({"errors": [{"message": "no field"}]}).encode()),
+            "/empty/graphql": (
+                200,
+                json.dumps(
+                    {
+                        "data": {
+                            "repositoryOrError": {"__typename": "RepositoryNotFoundError"},
+                            "launchRun": {"__typename": "PipelineNotFoundError"},
+                        }
+                    }
+                ).encode(),
+            ),
+        }[self.path]
+        self.send_response(status)
+        self.send_header("Location", "/empty/graphql")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
 
 
-@dg.op
-def broken_step() -> None:
-    raise ValueError("secret at /home/somebody/data")
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
-@dg.job
-def complete_pipeline() -> None:
-    quiet_step()
+@pytest.mark.parametrize("place", ["page", "list", "moved", "refused"])
+def test_who_does_not_answer_as_dagster_is_unreachable(elsewhere, place):
+    with pytest.raises(DagsterUnreachable):
+        DagsterRuns(f"{elsewhere}/{place}").latest(Which("retrain"))
 
 
-@dg.job
-def retrain() -> None:
-    broken_step()
+def test_a_dagster_without_our_code_location_is_unreachable(elsewhere):
+    runs = DagsterRuns(f"{elsewhere}/empty/")
+    with pytest.raises(DagsterUnreachable, match="RepositoryNotFoundError"):
+        runs.assets()
+    with pytest.raises(DagsterUnreachable, match="PipelineNotFoundError"):
+        runs.launch(Wanted("retrain"))
 
 
-@pytest.fixture
-def instance(tmp_path, monkeypatch) -> dg.DagsterInstance:
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    return dg.DagsterInstance.get()
-
-
-def test_without_a_home_there_are_no_runs(monkeypatch):
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    assert InstanceRuns().latest() is None
-
-
-def test_a_home_that_cannot_be_opened_is_unreachable(tmp_path, monkeypatch):
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    (tmp_path / "dagster.yaml").write_text("nonsense: [\n")
-    with pytest.raises(RunsUnreachable):
-        InstanceRuns().latest()
-
-
-def test_the_run_asked_for_last_is_told(instance):
-    runs = InstanceRuns()
-    assert runs.latest() is None
-    done = complete_pipeline.execute_in_process(instance=instance)
-    assert runs.latest() == RunSeen(done.run_id, "complete_pipeline", "completed")
-    assert runs.latest(("retrain",)) is None
-    failed = retrain.execute_in_process(instance=instance, raise_on_error=False)
-    found = runs.latest(("retrain", "complete_pipeline"))
-    assert found is not None
-    assert (found.run_id, found.status) == (failed.run_id, "failed")
-    assert found.error is not None
-    assert "broken_step" in found.error
-    assert "secret" not in found.error
-    assert runs.latest(("complete_pipeline",)) == RunSeen(
-        done.run_id, "complete_pipeline", "completed"
-    )
-    again = complete_pipeline.execute_in_process(instance=instance)
-    last = runs.latest(("retrain", "complete_pipeline"))
-    assert last == RunSeen(again.run_id, "complete_pipeline", "completed")
-
-
-@pytest.mark.parametrize(
-    ("status", "said"),
-    [
-        (dg.DagsterRunStatus.STARTING, "running"),
-        (dg.DagsterRunStatus.STARTED, "running"),
-        (dg.DagsterRunStatus.CANCELING, "running"),
-        (dg.DagsterRunStatus.CANCELED, "failed"),
-    ],
-)
-def test_a_run_that_has_not_ended_is_running(instance, status, said):
-    run = dg.DagsterRun(job_name="retrain", status=status)
-    instance.add_run(run)
-    found = InstanceRuns().latest()
-    assert found is not None
-    assert (found.run_id, found.status) == (run.run_id, said)
-    assert (found.error is None) == (said == "running")
+def test_where_nobody_listens_is_unreachable():
+    with pytest.raises(DagsterUnreachable):
+        DagsterRuns(f"http://127.0.0.1:{free_port()}").latest()

@@ -28,6 +28,7 @@ from asset_predict_dagster.service.security import (
 )
 from asset_predict_dagster.settings import load_settings
 from asset_predict_dagster_tests.service.running import environment, free_port
+from asset_predict_dagster_tests.service.test_routes import LAUNCHING
 
 KEY = "a-key-that-nobody-guesses"
 JSON = {"Content-Type": "application/json"}
@@ -72,6 +73,14 @@ def test_without_a_key_this_machine_may_launch(tmp_path):
         assert client.post("/launch").json() == "launched"
 
 
+@pytest.mark.parametrize(("route", "body"), LAUNCHING)
+def test_every_route_that_starts_a_run_needs_the_key(tmp_path, route, body):
+    with app_on(tmp_path, api_key=KEY) as client:
+        assert code_of(client.post(route, json=body)) == (401, "key_missing")
+        wrong = client.post(route, json=body, headers={"X-API-Key": "another"})
+        assert code_of(wrong) == (403, "key_wrong")
+
+
 def test_a_key_is_needed_for_what_starts_something_and_for_nothing_else(tmp_path):
     with app_on(tmp_path, api_key=KEY) as client:
         assert code_of(client.post("/launch")) == (401, "key_missing")
@@ -80,7 +89,7 @@ def test_a_key_is_needed_for_what_starts_something_and_for_nothing_else(tmp_path
             "key_wrong",
         )
         assert client.post("/launch", headers={"X-API-Key": KEY}).json() == "launched"
-        assert client.get("/api/b3/status").status_code == 200
+        assert client.get("/swagger").status_code == 200
 
 
 def test_a_key_guessed_a_thousand_times_is_compared_ten_times(tmp_path):
@@ -101,16 +110,16 @@ def test_a_page_of_another_origin_is_refused_unless_it_is_listed(tmp_path):
     mine = "https://my.site"
     with app_on(tmp_path, cors_origins=(mine,)) as client:
         for origin in ("https://evil.site", "null", "https://my.site.evil", "http://my.site"):
-            answer = client.get("/api/b3/status", headers={"Origin": origin})
+            answer = client.get("/swagger", headers={"Origin": origin})
             assert code_of(answer) == (403, "origin_refused")
             assert "Access-Control-Allow-Origin" not in answer.headers
-        answer = client.get("/api/b3/status", headers={"Origin": mine})
+        answer = client.get("/swagger", headers={"Origin": mine})
         assert answer.status_code == 200
         assert answer.headers["Access-Control-Allow-Origin"] == mine
         asked = {"Origin": mine, "Access-Control-Request-Method": "POST"}
         assert client.options("/api/b3/predict", headers=asked).status_code == 200
         own = str(client.base_url).rstrip("/")
-        assert client.get("/api/b3/status", headers={"Origin": own}).status_code == 200
+        assert client.get("/swagger", headers={"Origin": own}).status_code == 200
 
 
 def test_another_name_for_this_machine_is_refused(client):
@@ -126,10 +135,10 @@ def test_whoever_claims_to_ask_for_somebody_else_is_not_believed(client):
 
 def test_a_client_that_asks_too_often_waits(tmp_path):
     with app_on(tmp_path, requests_a_second=5) as client:
-        found = [client.get("/api/b3/status").status_code for _ in range(30)]
+        found = [client.get("/swagger").status_code for _ in range(30)]
         assert found.count(200) >= 5
         assert 429 in found
-        answer = client.get("/api/b3/status")
+        answer = client.get("/swagger")
         if answer.status_code == 429:
             assert answer.headers["Retry-After"] == "1"
 

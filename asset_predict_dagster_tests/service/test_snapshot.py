@@ -8,13 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import pytest
 
+from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.service.snapshot import LATEST_ALLOWED
+from asset_predict_dagster.models.kinds import features_of
+from asset_predict_dagster.predictions.due import MOST_LATE
 from asset_predict_dagster.tables import CHAMPIONS, PREDICTIONS, QUOTES
 from asset_predict_dagster_tests.pipeline.conftest import AS_OF, Workplace
-from asset_predict_dagster_tests.service.running import PATIENCE, Server, served
+from asset_predict_dagster_tests.service.running import PATIENCE, Server, free_port, served
 
 SETTINGS = {"ASSET_PREDICT_AS_OF": str(AS_OF)}
 
@@ -93,12 +96,31 @@ def test_a_tampered_bundle_leaves_the_old_state_and_health_says_so(copied, tmp_p
         assert "model.onnx was altered" in said
         assert str(copied) not in said + server.log.read_text()
         assert server.client.post("/api/b3/predict", json={"ticker": ticker}).json() == before
-        assert server.client.get("/api/b3/status").json()["data_reachable"] is False
-
         for digest, graph in graphs.items():
             graph.write_bytes(whole[digest])
         lake.write(CHAMPIONS, champions.assign(reason="mended"))
         until(lambda: health(server.client)["status"] == "ok")
+
+
+def test_where_no_model_serves_a_check_says_what_it_would_take(copied, tmp_path):
+    ticker = a_ticker(copied)
+    shutil.rmtree(copied / "lake/champions")
+    settings = {
+        **SETTINGS,
+        "ASSET_PREDICT_API_KEY": "key",
+        "ASSET_PREDICT_DAGSTER_URL": f"http://127.0.0.1:{free_port()}",
+    }
+    with served(tmp_path, copied, **settings) as server:
+
+        def check(**headers: str) -> httpx.Response:
+            asked = {"symbols": [ticker]}
+            return server.client.post("/models/check", json=asked, headers=headers)
+
+        (without,) = check().json()
+        assert (without["model_exists"], "X-API-Key" in without["message"]) == (False, True)
+        (with_key,) = check(**{"X-API-Key": "key"}).json()
+        assert "Dagster's webserver does not answer" in with_key["message"]
+        assert check(**{"X-API-Key": "another"}).status_code == 403
 
 
 def test_tables_of_different_runs_are_not_mixed(copied, tmp_path):
@@ -114,6 +136,36 @@ def test_tables_of_different_runs_are_not_mixed(copied, tmp_path):
         until(lambda: health(server.client)["status"] == "ok")
 
 
+def test_a_model_that_is_too_old_says_nothing_and_the_other_answers(copied, tmp_path):
+    lake, ticker = Lake(copied / "lake"), a_ticker(copied)
+    champions = lake.read(CHAMPIONS)
+    is_forest = champions["model"] == "random_forest"
+    # B3 opened after the session on 2021-01-04, 61 days later: a day more than it may be old.
+    champions.loc[is_forest, "trained_at"] = pd.Timestamp("2020-11-04", tz="UTC")
+    lake.write(CHAMPIONS, champions)
+    with served(tmp_path, copied, **SETTINGS) as server:
+        asked = {"ticker": ticker, "model_type": "rf"}
+        answer = server.client.post("/api/b3/predict", json=asked)
+        assert (answer.status_code, answer.json()["error"]) == (422, "model_expired")
+        answer = server.client.post("/api/b3/predict", json={**asked, "model_type": "lstm"})
+        assert (answer.status_code, answer.json()["reason"]) == (200, "")
+    settings = {**SETTINGS, "ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS": "62"}
+    with served(tmp_path, copied, **settings) as server:
+        assert server.client.post("/api/b3/predict", json=asked).status_code == 200
+
+
+def test_a_row_unlike_all_that_was_learned_from_is_marked_and_keeps_its_numbers(copied, tmp_path):
+    lake, ticker = Lake(copied / "lake"), a_ticker(copied)
+    features = lake.read(FEATURES)
+    is_last = (features["ticker"] == ticker) & (features["session"] == str(AS_OF))
+    features.loc[is_last, list(features_of("random_forest"))] = 9.0
+    lake.write(FEATURES, features)
+    with served(tmp_path, copied, **SETTINGS) as server:
+        found = server.client.post("/api/b3/predict", json={"ticker": ticker}).json()
+        assert found["reason"] == "out_of_distribution"
+        assert found["predicted_price"] > 0
+
+
 @pytest.mark.parametrize(
     ("as_of", "late"), [("2021-01-04", 1), ("2021-01-08", 5), ("2021-01-11", 6)]
 )
@@ -127,7 +179,7 @@ def test_late_quotes_are_told_and_too_late_ones_predict_nothing(
         assert health(server.client)["sessions_late"] == late
         answer = server.client.post("/api/b3/predict", json={"ticker": ticker})
         found = answer.json()
-        if late > LATEST_ALLOWED:
+        if late > MOST_LATE:
             assert (answer.status_code, found["error"]) == (503, "late_data")
             assert "Retry-After" in answer.headers
             return
@@ -137,10 +189,22 @@ def test_late_quotes_are_told_and_too_late_ones_predict_nothing(
         assert found["target_session"] == f"{told['target_session']:%Y-%m-%d}"
         assert found["predicted_price"] == pytest.approx(told["predicted_price"])
         assert found["price_low"] == pytest.approx(told["price_low"])
+        others = server.client.post("/models/predict", json={"symbols": [ticker]}).json()
+        assert others["predictions"][ticker]["reason"] == "late_data"
         path = {"ticker": ticker, "days_ahead": 30}
         assert (
             len(server.client.post("/api/v1/predict", json=path).json()["predictions"]) == 30 - late
         )
+
+
+def test_logs_that_are_kept_are_shown_as_well(market: Workplace, tmp_path):
+    data = tmp_path / "data"
+    with served(tmp_path, data, until=503, ENABLE_LOGS="true", **SETTINGS) as server:
+        server.client.get("/nowhere")
+        shown = server.log.read_text()
+    kept = "".join(file.read_text() for file in (data / "logs").glob("*.jsonl"))
+    assert shown.count('"status": 404') == 1
+    assert kept.count('status\\": 404') == 1
 
 
 def test_ctrl_c_ends_it_once_it_has_answered(tmp_path):
@@ -169,9 +233,6 @@ def test_an_empty_folder_is_served_and_says_what_is_missing(tmp_path):
         checked = client.post("/models/check", json={"symbols": ["PETR4"]}).json()
         assert [one["model_exists"] for one in checked] == [False]
         assert client.get("/assets").json()["assets"] == []
-        said = client.get("/api/b3/status").json()
-        assert (said["status"], said["run_id"], said["model_loaded"]) == ("idle", None, False)
-        assert set(said["pipeline_state"].values()) == {False}
     assert not (tmp_path / "data").exists()
 
 

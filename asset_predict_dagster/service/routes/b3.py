@@ -3,24 +3,15 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from asset_predict_dagster.service.answers import (
     answered,
     current,
     paper_of,
-    reason_of,
     said_of,
     serving,
 )
-from asset_predict_dagster.service.errors import ApiError
-from asset_predict_dagster.service.runs import (
-    PIPELINE_JOBS,
-    TRAINING_JOBS,
-    Runs,
-    RunSeen,
-    RunsUnreachable,
-)
+from asset_predict_dagster.service.runs import PIPELINES, TRAININGS, RunSeen
 from asset_predict_dagster.service.schemas.b3 import (
     LatencyAnswer,
     PipelineState,
@@ -45,21 +36,20 @@ async def predict(asked: PredictAsked, now: Annotated[Snapshot, Depends(current)
     paper = paper_of(now, asked.ticker)
     version = serving(now, [MODELS[asked.model_type]])
     said = said_of(now, version, paper.ticker)
-    at = now.at(1)
     answer = PredictAnswer(
         status="success",
         ticker=paper.ticker,
         predictions=[said.action],
         prediction_probabilities=[list(said.probabilities)],
         class_labels=list(ACTION_NAMES),
-        predicted_price=said.last_close * (1 + said.expected_returns[at]),
+        predicted_price=said.last_close * (1 + said.expected_returns[0]),
         last_price=said.last_close,
-        price_low=said.price_lows[at],
-        price_high=said.price_highs[at],
-        expected_return=said.expected_returns[at],
+        price_low=said.price_lows[0],
+        price_high=said.price_highs[0],
+        expected_return=said.expected_returns[0],
         session=now.session,
         target_session=now.targets[0],
-        reason=reason_of(now, said),
+        reason=said.reason,
         feature_importance=dict(version.importance),
         features_used=list(version.feature_names),
         model_type=version.model,
@@ -75,20 +65,20 @@ async def predict(asked: PredictAsked, now: Annotated[Snapshot, Depends(current)
 @router.get("/training-status", response_model=RunAnswer, responses=refusals())
 async def training_status(request: Request) -> Response:
     """How the last training is getting on."""
-    return answered(_told(await _seen(request.app.state.runs, TRAINING_JOBS)))
+    return answered(_told(await request.app.state.launcher.latest(*TRAININGS)))
 
 
 @router.get("/pipeline-status", response_model=RunAnswer, responses=refusals())
 async def pipeline_status(request: Request) -> Response:
     """How the last complete pipeline is getting on."""
-    return answered(_told(await _seen(request.app.state.runs, PIPELINE_JOBS)))
+    return answered(_told(await request.app.state.launcher.latest(*PIPELINES)))
 
 
 @router.get("/status", response_model=StatusAnswer, responses=refusals())
 async def status(request: Request) -> Response:
     """The last run of any job, which stages have been made, and what is served."""
     state = request.app.state
-    run = _told(await _seen(state.runs, ()))
+    run = _told(await state.launcher.latest())
     now: Snapshot | None = state.refresher.snapshot
     has = now.has if now else {}
     return answered(
@@ -119,16 +109,9 @@ async def status(request: Request) -> Response:
     )
 
 
-async def _seen(runs: Runs, jobs: tuple[str, ...]) -> RunSeen | None:
-    try:
-        return await run_in_threadpool(runs.latest, jobs)
-    except RunsUnreachable:
-        raise ApiError(
-            503, "dagster_unreachable", "Dagster's storage of runs does not answer"
-        ) from None
-
-
 def _told(run: RunSeen | None) -> RunAnswer:
     if run is None:
         return RunAnswer(status="idle", error=None, run_id=None, job=None)
-    return RunAnswer(status=run.status, error=run.error, run_id=run.run_id, job=run.job)
+    # To who polls, what waits is as good as under way.
+    status = "running" if run.status == "queued" else run.status
+    return RunAnswer(status=status, error=run.error, run_id=run.run_id, job=run.job)

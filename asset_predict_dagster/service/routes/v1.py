@@ -11,7 +11,6 @@ from asset_predict_dagster.service.answers import (
     current,
     number,
     paper_of,
-    reason_of,
     said_of,
     serving,
 )
@@ -44,7 +43,7 @@ async def predict(
     said = said_of(now, version, paper.ticker)
     points = []
     for ahead in range(1, min(asked.days_ahead, now.days_ahead) + 1):
-        at = now.at(ahead)
+        at = ahead - 1
         points.append(
             PathPoint(
                 session=now.targets[ahead - 1],
@@ -61,7 +60,7 @@ async def predict(
             generated_at=now.made_at,
             model_version=f"{version.model}:{version.version}",
             model_status=version.status,
-            reason=reason_of(now, said),
+            reason=said.reason,
         )
     )
 

@@ -60,7 +60,7 @@ class RunAnswer(Answer):
     status: Literal["idle", "running", "completed", "failed"]
     error: str | None = Field(description="why it failed; null otherwise")
     run_id: str | None
-    job: str | None
+    job: str | None = Field(description="the job, or what the run was asked for by this API")
 
 
 class PipelineState(Answer):

@@ -67,6 +67,9 @@ class Predicted(Answer):
     predicted_price: float = Field(description="R$ per share, at the next session's close")
     status: Literal["success"] = "success"
     variation: Variation
+    reason: str = Field(
+        "", description="what to beware of, such as `late_data`; left out if nothing"
+    )
 
 
 class NotPredicted(Answer):
@@ -80,3 +83,18 @@ class PredictedSymbols(Answer):
     """Each symbol as it was sent."""
 
     predictions: dict[str, Predicted | NotPredicted]
+
+
+class RetrainAsked(Asked):
+    """One ticker."""
+
+    symbol: Symbol
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"symbol": "PETR4"}})
+
+
+class Retrained(Answer):
+    """A training that waits for its turn."""
+
+    message: str
+    run_id: str
