@@ -41,7 +41,7 @@ check: .venv/installed-dev                          ## style, types, import cont
 	$(BIN)/lint-imports
 
 test: check                                         ## everything that CI holds
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 proofs: .venv/installed-dev                         ## what takes longer: many seeds, long markets
 	$(BIN)/python -m pytest -m proofs

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import pandas as pd
@@ -103,21 +103,43 @@ def _move(model: str, version: str | None, why: str, as_json: bool) -> None:
 
     moved = run_move(settings, {"model": model, "version": version, "why": why})
     decision = moved.decision
+    age_days, warning = _age(decision, settings)
     if as_json:
-        _print_json({**_said(decision), "run_id": moved.run_id if moved.is_kept else None})
+        told = {**_said(decision), "age_days": age_days, "warning": warning or None}
+        _print_json({**told, "run_id": moved.run_id if moved.is_kept else None})
         return
     before = decision.incumbent_version
     after = f", after version {before}" if before else ""
     console = plain_console()
     console.print(
         f"{model} version {decision.model_version} serves now{after}. It is {decision.status}:"
-        f" {decision.reason}"
+        f" {decision.reason}. It was trained {_days(age_days)} ago."
     )
+    if warning:
+        console.print(f"Warning: {warning}")
     console.print(
         f"Dagster's UI shows it as run {moved.run_id}"
         if moved.is_kept
         else "DAGSTER_HOME is not set, so Dagster's UI does not know of this run"
     )
+
+
+def _age(decision: LoggedDecision, settings: Settings) -> tuple[int, str]:
+    """Days since the version that serves now was trained, and what is to be feared of them."""
+    # A move always leaves somebody who serves, who was trained once.
+    age = decision.decided_at - (decision.trained_at or decision.decided_at)
+    last = settings.model_expires_after_days
+    if age <= timedelta(days=last):
+        return age.days, ""
+    return age.days, (
+        f"version {decision.model_version} of {decision.model} says nothing: it was trained"
+        f" {_days(age.days)} ago, and from ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS ({last}) on every"
+        " row is refused as model_expired; run the job retrain, or let a younger version serve"
+    )
+
+
+def _days(n: int) -> str:
+    return "1 day" if n == 1 else f"{n} days"
 
 
 def _registry(settings: Settings) -> Registry:

@@ -19,7 +19,11 @@ from asset_predict_dagster.pipeline import (
     tuning,
     warehouse,
 )
-from asset_predict_dagster.pipeline.alerts import AlertChannel, alert_on_failure
+from asset_predict_dagster.pipeline.alerts import (
+    AlertChannel,
+    alert_on_failure,
+    alert_on_missing_prices,
+)
 from asset_predict_dagster.pipeline.checks import CHECKS
 from asset_predict_dagster.pipeline.daily_sensors import catch_up_predictions, new_market_files
 from asset_predict_dagster.pipeline.freshness import freshness_policies
@@ -101,6 +105,7 @@ def build_definitions(
             new_market_files(settings.daily_task_hour, sorted(BEFORE_PREDICTIONS.resolve(assets))),
             catch_up_predictions(settings.daily_task_hour),
             alert_on_failure,
+            alert_on_missing_prices,
         ],
         # One process for all steps: a step of its own costs seconds of imports, and the whole
         # pipeline takes minutes.

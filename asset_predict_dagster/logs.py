@@ -32,6 +32,9 @@ CONTEXT = ("run_id", "job", "step", "event")
 """What a record may say of the run that it belongs to, as attributes of those names."""
 
 _OURS = "asset_predict_dagster"
+_LEAST_SECRET = 8
+"""Letters of a part of an address that could be a key."""
+
 _TOLD_BY_DAGSTER = "dagster_meta"
 """Dagster marks a record that it takes into a run, and tells it itself."""
 
@@ -52,9 +55,9 @@ class JsonLines(logging.Handler):
         if hasattr(record, _TOLD_BY_DAGSTER):
             return
         at = datetime.fromtimestamp(record.created, UTC)
-        line = json.dumps(self._said(record, at)) + "\n"
         path = self.folder / f"{at.date()}.jsonl"
         try:
+            line = json.dumps(self._said(record, at)) + "\n"
             self.folder.mkdir(parents=True, exist_ok=True)
             with path.open("ab", buffering=0) as file:
                 file.write(line.encode())
@@ -62,6 +65,8 @@ class JsonLines(logging.Handler):
             if not self._has_complained:
                 self._has_complained = True
                 print(f"the log {path} cannot be written: {error.strerror}", file=sys.stderr)
+        except Exception:  # a stranger's values, asked for their text, may raise anything
+            self.handleError(record)
 
     def _said(self, record: logging.LogRecord, at: datetime) -> dict[str, str]:
         said = {
@@ -70,7 +75,9 @@ class JsonLines(logging.Handler):
             "logger": record.name,
             "message": self._without_secrets(_message(record)),
         }
-        said |= {name: getattr(record, name) for name in CONTEXT if getattr(record, name, None)}
+        said |= {
+            name: str(getattr(record, name)) for name in CONTEXT if getattr(record, name, None)
+        }
         trace = record.exc_text
         if record.exc_info and record.exc_info[0] is not None:
             trace = self._traces.formatException(record.exc_info)
@@ -140,10 +147,7 @@ def _day(name: str) -> date | None:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except (
-        TypeError,
-        ValueError,
-    ):  # whoever logged it gave other values than its text has room for
+    except (LookupError, TypeError, ValueError):  # other values than its text has room for
         return f"{record.msg} {record.args}"
 
 
@@ -156,8 +160,8 @@ def _secrets(settings: Settings) -> list[str]:
 def _forms(secret: str) -> set[str]:
     """How a secret may stand in a text; of an address also what comes after the host.
 
-    >>> sorted(_forms("https://hooks.example/T0/key"))
-    ['/T0/key', 'https%3A%2F%2Fhooks.example%2FT0%2Fkey', 'https://hooks.example/T0/key']
+    >>> sorted(_forms("https://hooks.example/T0/secret"))[0], len(_forms("https://h.example/x"))
+    ('/T0/secret', 2)
     """
     forms = {secret, quote(secret, safe=""), repr(secret)[1:-1]}
     try:
@@ -166,5 +170,8 @@ def _forms(secret: str) -> set[str]:
         return forms - {""}
     if address.hostname:
         behind = address.path + (f"?{address.query}" if address.query else "")
-        forms |= {behind, address.query, address.password or ""} - {"/"}
+        alone = secret.partition("?")[0]
+        parts = {behind, alone, address.path, address.query, address.password or ""}
+        # A path as short as /x stands in many a line that tells nothing of it.
+        forms |= {part for part in parts if len(part) >= _LEAST_SECRET}
     return forms - {""}

@@ -103,8 +103,8 @@ class Settings(BaseSettings):
     seed: int = Field(default=42, ge=0, lt=2**32, alias="SEED")
     """Of the training and of the simulated market."""
 
-    daily_task_hour: int = Field(default=3, ge=0, le=23, alias="DAILY_TASK_HOUR")
-    """Hour, São Paulo time, of the daily prediction on the morning after each session."""
+    daily_task_hour: int = Field(default=3, alias="DAILY_TASK_HOUR")
+    """Hour, São Paulo time, of the daily prediction on the morning after each session: 0 to 9."""
 
     model_stale_after_days: int = Field(default=15, ge=1, alias="MODEL_STALE_AFTER_DAYS")
     """Days after its training from which a model counts as stale."""
@@ -185,12 +185,11 @@ class Settings(BaseSettings):
                 "ASSET_PREDICT_DAGSTER_URL should be an address http://host:port, without a user or"
                 " a password"
             )
-        if self.alert_webhook is not None:
-            channel = urlsplit(self.alert_webhook.get_secret_value())
-            if channel.scheme not in ("http", "https") or not channel.hostname:
-                raise ValueError(
-                    "ASSET_PREDICT_ALERT_WEBHOOK should be an address https://host/path"
-                )
+        if self.alert_webhook is not None and not _is_channel(self.alert_webhook):
+            raise ValueError(
+                "ASSET_PREDICT_ALERT_WEBHOOK should be an address https://host/path, without a user"
+                " or a password"
+            )
         if self.duckdb.startswith("md:") and self.motherduck_token is None:
             raise ValueError(f"ASSET_PREDICT_DUCKDB={self.duckdb} needs MOTHERDUCK_TOKEN")
         return self
@@ -204,6 +203,16 @@ class Settings(BaseSettings):
                 " would fall silent before it is trained again; raise the one or lower the other"
             )
         return self
+
+    @field_validator("daily_task_hour")
+    @classmethod
+    def _before_b3_opens(cls, hour: int) -> int:
+        if not 0 <= hour <= 9:
+            raise ValueError(
+                "an hour from 0 to 9 was expected: B3 opens at 10:00, and a session is predicted on"
+                " the morning after it, while the forecast can still be acted upon"
+            )
+        return hour
 
     @field_validator("tickers", "asset_classes", "cors_origins", mode="before")
     @classmethod
@@ -278,6 +287,16 @@ class Settings(BaseSettings):
     def warehouse(self) -> Path:
         """The DuckDB file published for people, notebooks and BI."""
         return self.data / "warehouse.duckdb"
+
+
+def _is_channel(address: SecretStr) -> bool:
+    try:
+        channel = urlsplit(address.get_secret_value())
+        _ = channel.port  # which raises where it is no number
+    except ValueError:
+        return False
+    is_web = channel.scheme in ("http", "https")
+    return is_web and bool(channel.hostname) and "@" not in channel.netloc
 
 
 def load_settings(**overrides: object) -> Settings:

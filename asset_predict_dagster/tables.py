@@ -781,7 +781,8 @@ PREDICTIONS = Table(
         Column(
             "action",
             TEXT,
-            "likeliest action of the session after `session`; missing if refused",
+            "likeliest action of the session after `session`, which is over where the row is late;"
+            " missing if refused",
             required=False,
             values=ACTION_NAMES,
         ),

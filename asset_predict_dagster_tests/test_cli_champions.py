@@ -1,6 +1,7 @@
 """What a person sees who lists versions, lets another one serve, or goes back."""
 
 import json
+import re
 import sys
 
 import dagster as dg
@@ -133,6 +134,24 @@ def test_a_move_is_a_run_that_dagster_knows(typed, data, shell, tmp_path):
         (run,) = instance.get_runs()
     assert (run.job_name, run.status.value) == ("move_champion", "SUCCESS")
     assert run.run_id == json.loads(out)["run_id"]
+
+
+@pytest.mark.parametrize(("expires_after", "is_silent"), [("60", True), ("36500", False)])
+def test_who_lets_an_old_version_serve_is_told_its_age_and_whether_it_says_anything(
+    typed, data, shell, expires_after, is_silent
+):
+    """The versions were trained in January 2024."""
+    with shell[0].context() as patch:
+        patch.setenv("ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS", expires_after)
+        _, out, err = typed("promote", "--model", "lstm", "--version", "2")
+        code, told, _ = typed("rollback", "--model", "lstm", "--json")
+    said, told = " ".join(out.split()), json.loads(told)
+    assert code == 0, err
+    assert re.search(r"It was trained \d+ days ago\.", said)
+    assert ("Warning: version 2 of lstm says nothing: it was trained" in said) == is_silent
+    assert ("ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS (60) on" in said) == is_silent
+    assert told["age_days"] > 60
+    assert (told["warning"] or "").startswith("version") == is_silent
 
 
 @pytest.mark.parametrize(

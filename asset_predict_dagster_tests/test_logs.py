@@ -116,8 +116,25 @@ def test_what_dagster_tells_itself_is_not_told_twice(tmp_path):
 def test_a_record_that_makes_no_sense_is_still_a_line(tmp_path):
     log = JsonLines(tmp_path)
     log.handle(at("2024-01-05T12:00:00+00:00", msg="%d files", args=("three",)))
+    log.handle(at("2024-01-05T12:00:01+00:00", msg="%(a)s %(b)s", args=({"a": 1},)))
+    log.handle(at("2024-01-05T12:00:02+00:00", msg="x", job=Path("daily")))
     (path,) = tmp_path.iterdir()
-    assert json.loads(path.read_text())["message"] == "%d files ('three',)"
+    first, second, third = map(json.loads, path.read_text().splitlines())
+    assert first["message"] == "%d files ('three',)"
+    assert second["message"].startswith("%(a)s %(b)s")
+    assert third["job"] == "daily"
+
+
+class Unspeakable:
+    def __str__(self) -> str:
+        raise RuntimeError("asked for its text")
+
+
+def test_a_value_that_raises_when_it_is_told_ends_no_run(tmp_path, capsys):
+    JsonLines(tmp_path).handle(
+        at("2024-01-05T12:00:00+00:00", msg="it says %s", args=(Unspeakable(),))
+    )
+    assert "RuntimeError: asked for its text" in capsys.readouterr().err
 
 
 def test_a_log_that_cannot_be_written_stops_nothing_and_says_so_once(tmp_path, capsys):
@@ -151,12 +168,20 @@ def test_a_secret_setting_is_in_no_line(tmp_path, form):
 
 def test_of_a_secret_address_neither_the_whole_nor_what_follows_its_host_is_told(tmp_path):
     """A client that cannot connect names the host and, apart from it, the path with its key."""
-    log = JsonLines(tmp_path, ["https://hooks.example/T0/key?x=1"])
-    said = "host='hooks.example': Max retries exceeded with url: /T0/key?x=1 (refused)"
+    log = JsonLines(tmp_path, ["https://hooks.example/T0/SEKRETKEY?x=1"])
+    said = "host='hooks.example': Max retries exceeded with url: /T0/SEKRETKEY?x=1 (refused)"
     log.handle(at("2024-01-05T12:00:00+00:00", msg=said))
     (path,) = tmp_path.iterdir()
     told = json.loads(path.read_text())["message"]
     assert told == f"host='hooks.example': Max retries exceeded with url: {HIDDEN} (refused)"
+
+
+def test_a_secret_address_is_hidden_without_its_query_too(tmp_path):
+    log = JsonLines(tmp_path, ["https://hooks.example/T0/SEKRETKEY?x=1"])
+    said = "POST /T0/SEKRETKEY failed; https://hooks.example/T0/SEKRETKEY is down"
+    log.handle(at("2024-01-05T12:00:00+00:00", msg=said))
+    (path,) = tmp_path.iterdir()
+    assert json.loads(path.read_text())["message"] == f"POST {HIDDEN} failed; {HIDDEN} is down"
 
 
 def test_every_secret_of_the_settings_is_hidden(tmp_path):

@@ -41,7 +41,7 @@ def test_each_variable_of_the_environment_is_read(monkeypatch):
         "ASSET_PREDICT_SIGNAL_STRENGTH": "0",
         "ASSET_PREDICT_AS_OF": "2024-02-26",
         "SEED": "7",
-        "DAILY_TASK_HOUR": "23",
+        "DAILY_TASK_HOUR": "9",
         "MODEL_STALE_AFTER_DAYS": "1",
     }.items():
         monkeypatch.setenv(name, value)
@@ -51,7 +51,7 @@ def test_each_variable_of_the_environment_is_read(monkeypatch):
     assert settings.warehouse == Path("elsewhere/warehouse.duckdb")
     assert settings.as_of == date(2024, 2, 26)
     assert (settings.seed, settings.signal_strength) == (7, 0.0)
-    assert (settings.daily_task_hour, settings.model_stale_after_days) == (23, 1)
+    assert (settings.daily_task_hour, settings.model_stale_after_days) == (9, 1)
 
 
 def test_no_knob_is_without_a_variable():
@@ -81,7 +81,8 @@ def test_what_the_caller_says_wins_over_the_environment(monkeypatch):
         ("SEED", "-1", "greater than or equal to 0"),
         ("SEED", str(2**32), "less than 4294967296"),
         ("SEED", "1.5", "valid integer"),
-        ("DAILY_TASK_HOUR", "24", "less than or equal to 23"),
+        ("DAILY_TASK_HOUR", "10", "an hour from 0 to 9 was expected: B3 opens at 10:00"),
+        ("DAILY_TASK_HOUR", "-1", "an hour from 0 to 9"),
         ("MODEL_STALE_AFTER_DAYS", "0", "greater than or equal to 1"),
         ("ASSET_PREDICT_MODEL_EXPIRES_AFTER_DAYS", "0", "greater than or equal to 1"),
         ("ASSET_PREDICT_TICKERS", "PETR4,PETRO", "such as PETR4 were expected, not PETRO"),

@@ -1,8 +1,9 @@
-"""Ingestion: what a source has that is new to the lake becomes records, all or nothing.
+"""Ingestion: what a source has that is new to the lake becomes records, each batch whole or not.
 
 A batch is known by its digest, so an unchanged one is left alone and a corrected one is read
-again. Everything new is read and checked before the first record is written; then it is read once
-more, a batch at a time, so that twenty years need the memory of one. A run that is killed while it
+again; one that is refused is left out, as if it were not there, and tried again the next time.
+Everything new is read and checked before the first record is written; then it is read once more, a
+batch at a time, so that twenty years need the memory of one. A run that is killed while it
 writes is made good by the next one: what it sets out to do is logged first (files without their
 digest, sessions without a speaker), then come the records, then the rest. Of two runs at once that
 get into each other's way neither signs, and the next one makes it good as well.
@@ -36,12 +37,14 @@ class Ingestion:
     """What one look at the source brought.
 
     `new_files` and `new_rejects` are rows of `ingested_files` and `rejected_records`;
-    `n_new_records` records were written, of which `newest` are the last ones; `n_known` batches
-    were there before; `written` says by table name how large each table is now.
+    `refused` has the columns file, reason: what was left out, and why. `n_new_records` records were
+    written, of which `newest` are the last ones; `n_known` batches were there before; `written`
+    says by table name how large each table is now.
     """
 
     new_files: pd.DataFrame
     new_rejects: pd.DataFrame
+    refused: pd.DataFrame
     n_new_records: int
     newest: pd.DataFrame
     n_known: int
@@ -67,19 +70,24 @@ def ingest(
 ) -> Ingestion:
     """Read every batch of `source` that is new or changed into `raw_quotes`.
 
+    One that breaks its promise, or holds too much that cannot be, is left out whole: what was read
+    of an earlier edition stays.
+
     Parameters
     ----------
     max_rejected_share
         Share of a batch's records that may be impossible; with more it is refused whole.
     report
-        Is told of each batch when it was read, and of sessions that no batch holds any more.
+        Is told of each batch when it was read or refused, and of sessions that no batch holds any
+        more.
     today
         A batch that says it was made later is refused: it would speak for its sessions for ever.
 
     Raises
     ------
     MarketFileError
-        Of the first batch that breaks its promise, or holds too much that cannot be.
+        If none can be read and the lake is empty: of the first one. Of one that is changed while
+        it is read.
     SettingsError
         If the lake holds prices of another origin.
     WriteConflictError
@@ -91,15 +99,26 @@ def ingest(
     digests = dict(zip(known["file"], known["digest"], strict=True))
     fresh = [batch for batch in batches.values() if digests.get(batch.name) != batch.digest]
     read: list[_Sifted] = []
+    refused: dict[str, MarketFileError] = {}
     for place, batch in enumerate(fresh, 1):
-        delivery = _delivery(source, batch, today)
-        read.append(_sifted(batch, delivery, source.origin, max_rejected_share))
+        try:
+            delivery = _delivery(source, batch, today)
+            read.append(_sifted(batch, delivery, source.origin, max_rejected_share))
+        except MarketFileError as error:
+            refused[batch.name] = error
+            report(f"{place} of {len(fresh)}: {batch.name} is refused: {error}")
+            continue
         n_kept = read[-1].log_entry["n_kept"]
         report(f"{place} of {len(fresh)}: {batch.name}, {n_kept:,} records kept")
+    if refused and not read and known.empty:
+        raise next(iter(refused.values()))
+    n_known = len(batches) - len(fresh)
+    # Nothing more can be had from a batch that is refused than from one that is gone.
+    batches = {name: batch for name, batch in batches.items() if name not in refused}
 
     # Begun by a run that was killed, and gone since: what the lake has of it is anybody's guess.
     given_up = set(known.loc[known["digest"].isna(), "file"]) - batches.keys()
-    anew = {batch.name for batch in fresh} | given_up
+    anew = {one.batch.name for one in read} | given_up
     log = pd.DataFrame([one.log_entry for one in read], columns=known.columns)
     files = joined(known[~known["file"].isin(anew)], log)
     sessions = _logged(lake, INGESTED_SESSIONS)
@@ -126,7 +145,10 @@ def ingest(
     _refuse_company(lake, RAW_QUOTES, raw.version)
     written[INGESTED_SESSIONS.name] = lake.write(INGESTED_SESSIONS, decided.sessions)
     written[INGESTED_FILES.name] = lake.write(INGESTED_FILES, files)
-    return Ingestion(log, rejects, n_new_records, newest, len(batches) - len(fresh), written)
+    left_out = pd.DataFrame(
+        {"file": list(refused), "reason": [str(error) for error in refused.values()]}
+    )
+    return Ingestion(log, rejects, left_out, n_new_records, newest, n_known, written)
 
 
 def _logged(lake: Lake, table: Table) -> pd.DataFrame:

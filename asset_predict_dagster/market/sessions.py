@@ -1,8 +1,9 @@
 """Sessions: the days on which B3 trades, and when each of them closes.
 
 Source: exchange_calendars' `BVMF`. It is opened from 1986 because its default start forgets
-what is older than twenty years; its end is one year after today, so the next sessions are
-always known, also from a history that ends in the past.
+what is older than twenty years, and up to 2099 because its default end, a year after today, would
+be passed by a process that lives for years. Sessions to come follow the rules known today: a
+holiday that is decreed later is known after an upgrade of exchange_calendars and a restart.
 """
 
 import warnings
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 TIME_ZONE = "America/Sao_Paulo"
 
+_FIRST_DAY, _LAST_DAY = date(1986, 1, 1), date(2099, 12, 31)
+
 
 @cache
 def _calendar() -> "ExchangeCalendar":
@@ -28,7 +31,7 @@ def _calendar() -> "ExchangeCalendar":
     with warnings.catch_warnings():
         # exchange_calendars 4.13 reads `Series.values` of aware times, which pandas 3.1 deprecates.
         warnings.filterwarnings("ignore", message="Series.values returning")
-        return exchange_calendars.get_calendar("BVMF", start="1986-01-01")
+        return exchange_calendars.get_calendar("BVMF", start=str(_FIRST_DAY), end=str(_LAST_DAY))
 
 
 @cache
@@ -97,9 +100,19 @@ def last_closed_session(now: datetime) -> date:
 
     B3's pre-market, continuous trading and closing call are over at the calendar's closing
     time; on Ash Wednesday the session opens late but closes as usual.
+
+    Raises
+    ------
+    MarketDataError
+        If `now` is beyond the calendar's end, which is not the last session there will be.
     """
     calendar = _calendar()
     today = now.astimezone(calendar.tz).date()
+    if today > _LAST_DAY:
+        raise MarketDataError(
+            f"B3's calendar is known up to {_LAST_DAY}, and the clock says {today}; set the clock,"
+            " or choose an earlier ASSET_PREDICT_AS_OF"
+        )
     closed = all_sessions()[: np.searchsorted(all_sessions(), np.datetime64(today), side="right")]
     if closed[-1] == np.datetime64(today) and now < calendar.session_close(str(today)):
         closed = closed[:-1]

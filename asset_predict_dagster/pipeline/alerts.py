@@ -1,10 +1,13 @@
-"""Alerts: a run that failed is told in one log line, and to a channel if there is one."""
+"""Alerts: a run that failed, or lacked prices, is told in one log line and to a channel if any."""
 
 import http.client
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from socket import SHUT_RDWR
+from threading import Timer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +15,7 @@ import dagster as dg
 from pydantic import SecretStr
 
 from asset_predict_dagster.errors import AlertError
+from asset_predict_dagster.pipeline.raw import market_records
 
 TIMEOUT = 5.0
 """Seconds that a channel may take to be reached, and again to answer."""
@@ -54,17 +58,29 @@ class AlertChannel:
         kind = http.client.HTTPSConnection if to.scheme == "https" else http.client.HTTPConnection
         connection = kind(to.hostname or "", to.port, timeout=self.timeout)
         path = (to.path or "/") + (f"?{to.query}" if to.query else "")
+        # The timeout is of each read: one that answers a byte at a time would never be done.
+        too_long = Timer(2 * self.timeout, _hang_up, [connection])
+        too_long.start()
         try:
             connection.request("POST", path, body, {"Content-Type": "application/json"})
             return connection.getresponse().status
         finally:
+            too_long.cancel()
             connection.close()
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    with suppress(OSError):  # it has ended by itself
+        if connection.sock is not None:
+            connection.sock.shutdown(SHUT_RDWR)
 
 
 @dg.run_failure_sensor(
     name="alert_on_failure",
     minimum_interval_seconds=_MINUTE,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    # A run that was typed (`dagster job execute`) belongs to no code location for Dagster.
+    monitor_all_code_locations=True,
     description="Tells of every run that failed: a line in its log, and a message to"
     " ASSET_PREDICT_ALERT_WEBHOOK if that is set.",
 )
@@ -72,7 +88,33 @@ def alert_on_failure(
     context: dg.RunFailureSensorContext, alerts: dg.ResourceParam[AlertChannel]
 ) -> None:
     """A channel that is dead fails neither the run nor this sensor: the log says so."""
-    told = failure_message(context)
+    _tell(context, alerts, failure_message(context))
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    name="alert_on_missing_prices",
+    minimum_interval_seconds=_MINUTE,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells, as alert_on_failure does, of every run that came to its end without prices"
+    " that it should have had: the source was down, or a market file was refused.",
+)
+def alert_on_missing_prices(
+    context: dg.RunStatusSensorContext, alerts: dg.ResourceParam[AlertChannel]
+) -> None:
+    """One message for each check of `market_records` that failed in the run."""
+    for entry in context.instance.all_logs(
+        context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ):
+        check = entry.get_dagster_event().asset_check_evaluation_data
+        if not check.passed and check.asset_check_key in market_records.check_keys:
+            said = " ".join(str(one.value) for one in check.metadata.values())
+            _tell(context, alerts, _message(context, check.check_name, said))
+
+
+def _tell(
+    context: dg.RunStatusSensorContext, alerts: AlertChannel, told: Mapping[str, Any]
+) -> None:
     context.log.error(f"{told['job']} {told['run_id']} failed at {told['step']}: {told['error']}")
     try:
         alerts.send(told)
@@ -87,10 +129,14 @@ def failure_message(context: dg.RunFailureSensorContext) -> dict[str, Any]:
     `step` is empty where no step failed (the process was killed, say). `time` is when the run
     ended, UTC, in ISO 8601. Tags that Dagster hides are left out.
     """
-    run = context.dagster_run
     step, error = "", context.failure_event.message or "it did not say why"
     for event in context.get_step_failure_events()[:1]:
         step, error = event.step_key or "", _why(event)
+    return _message(context, step, error)
+
+
+def _message(context: dg.RunStatusSensorContext, step: str, error: str) -> dict[str, Any]:
+    run = context.dagster_run
     record = context.instance.get_run_record_by_id(run.run_id)
     ended = record.end_time if record is not None else None
     return {

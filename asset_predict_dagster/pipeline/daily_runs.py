@@ -10,6 +10,7 @@ from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sessions import TIME_ZONE, sessions_between
 from asset_predict_dagster.pipeline.jobs import daily_prediction
 from asset_predict_dagster.pipeline.unfinished import unfinished_run
+from asset_predict_dagster.predictions.due import MOST_LATE, sessions_late
 from asset_predict_dagster.predictions.ledger import asked_sessions
 from asset_predict_dagster.tables import CHAMPIONS, QUOTES
 
@@ -35,12 +36,6 @@ class Try:
     is_finished: bool
 
 
-def morning_after(session: date, hour: int) -> datetime:
-    """`hour`:00 São Paulo time of the day after the session."""
-    day = session + timedelta(days=1)
-    return datetime(day.year, day.month, day.day, hour, tzinfo=SAO_PAULO)
-
-
 def session_in_turn(last_closed: date, now: datetime, hour: int) -> date:
     """The last session on whose next morning `hour` has passed; none after `last_closed`.
 
@@ -53,7 +48,7 @@ def session_in_turn(last_closed: date, now: datetime, hour: int) -> date:
     return sessions_between(until - timedelta(days=_DAYS_WITHOUT_A_SESSION), until)[-1].astype(date)
 
 
-def why_not(lake: Lake, instance: dg.DagsterInstance, session: date) -> str:
+def why_not(lake: Lake, instance: dg.DagsterInstance, session: date, now: datetime) -> str:
     """Why no run is asked for `session` now; empty if one may be."""
     missing = [table.name for table in (QUOTES, CHAMPIONS) if not lake.exists(table)]
     if missing:
@@ -62,7 +57,32 @@ def why_not(lake: Lake, instance: dg.DagsterInstance, session: date) -> str:
     if asked and asked[-1] >= session:
         return f"{session}, the last session whose morning has come, is predicted already"
     running = unfinished_run(instance, [daily_prediction.name])
-    return f"{running.job_name} {running.run_id} is not finished" if running else ""
+    if running:
+        return f"{running.job_name} {running.run_id} is not finished"
+    return _has_ended(lake, instance, session, now)
+
+
+def _has_ended(lake: Lake, instance: dg.DagsterInstance, session: date, now: datetime) -> str:
+    """Why a history that ended long before `session` is not looked at again today; empty if it is.
+
+    No run can predict from it before files come. One a day looks for them.
+    """
+    today = now.astimezone(SAO_PAULO).date()
+    looked = [
+        one
+        for one in tries_for(instance, session)
+        if one.is_finished and one.at.astimezone(SAO_PAULO).date() == today
+    ]
+    if not looked:
+        return ""
+    quoted = lake.distinct(QUOTES, ["session"])["session"].dt.date.tolist()
+    if sessions_late(quoted, session) <= MOST_LATE:
+        return ""
+    return (
+        f"the newest quotes are of {quoted[-1]}, more than {MOST_LATE} sessions before {session},"
+        f" and the run of {looked[-1].at.astimezone(SAO_PAULO):%H:%M} found no newer ones: the next"
+        " one looks tomorrow"
+    )
 
 
 def tries_for(instance: dg.DagsterInstance, session: date) -> list[Try]:

@@ -58,7 +58,7 @@ def catch_up_predictions(hour: int) -> dg.SensorDefinition:
         if is_near_a_tick(now, hour):
             return dg.SkipReason(_ITS_TURN)
         session = session_in_turn(clock.last_session(), now, hour)
-        why = why_not(lake.open(), context.instance, session) or _waits(
+        why = why_not(lake.open(), context.instance, session, now) or _waits(
             context.instance, session, now
         )
         if why:

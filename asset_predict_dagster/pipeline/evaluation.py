@@ -12,7 +12,7 @@ import pandas as pd
 
 from asset_predict_dagster.dataset.path_returns import path_returns
 from asset_predict_dagster.dataset.splits import HOLDOUT
-from asset_predict_dagster.errors import AssetPredictError, DatasetError
+from asset_predict_dagster.errors import AssetPredictError, BundleError, DatasetError
 from asset_predict_dagster.evaluation.evaluate import evaluate, figures, headline
 from asset_predict_dagster.evaluation.forecasts import (
     accumulate,
@@ -86,7 +86,7 @@ def judged_today(
 
     A run may train one model alone. The other's challenger is then of an earlier run, and has
     learned from what is the test now if the history has got older sessions since. It is left out,
-    and what was measured of it stands.
+    and so is one whose bundle cannot be opened; what was measured of it stands.
 
     Raises
     ------
@@ -97,8 +97,12 @@ def judged_today(
     """
     judged, reasons = [], []
     for version in models.registry.challengers(MODEL_NAMES):
-        card = models.load(version.evaluation_bundle).card
-        if reason := reason_not_to_test(card, folds, HOLDOUT):
+        try:
+            card = models.load(version.evaluation_bundle).card
+            reason = reason_not_to_test(card, folds, HOLDOUT)
+        except BundleError as error:
+            reason = str(error)
+        if reason:
             reasons.append(f"{version.model} {version.version} is not judged: {reason}")
             say(reasons[-1])
         else:

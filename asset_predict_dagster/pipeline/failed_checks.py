@@ -8,24 +8,28 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from asset_predict_dagster.pipeline.checks import CHECKS
+from asset_predict_dagster.pipeline.raw import EVERY_FILE_WAS_READ, SOURCE_ANSWERED, market_records
 
-OF_THE_CLOCK = ("quotes_are_fresh",)
-"""Checks that fail when files stop coming. What there is can be learned from as before, also from
-a history that ended years ago; `model_health` says that it is old."""
+OF_ABSENCE = ("quotes_are_fresh", SOURCE_ANSWERED, EVERY_FILE_WAS_READ)
+"""Checks that fail when prices do not come. What there is, is as good as before, and can be learned
+from, also from a history that ended years ago: `model_health` says that it is old."""
+
+READ_BY_MODELS = ("raw_quotes", "quotes", "universe", "features")
+"""What a forecast is made from: while a check fails there, nothing is said and nothing trained."""
 
 
 def failed_checks(instance: dg.DagsterInstance, assets: Collection[str]) -> list[str]:
     """Names of the checks of some assets whose latest result is a failure, as `quotes: name`.
 
-    Warnings do not count, nor what only the clock knows (`OF_THE_CLOCK`), nor a check that is only
+    Warnings do not count, nor that prices did not come (`OF_ABSENCE`), nor a check that is only
     planned: then what it said last does.
     """
-    keys = [key for each in CHECKS for key in each.check_keys]
+    keys = [key for each in (*CHECKS, market_records) for key in each.check_keys]
     return [
         f"{key.asset_key.to_user_string()}: {key.name}"
         for key in keys
         if key.asset_key.to_user_string() in assets
-        and key.name not in OF_THE_CLOCK
+        and key.name not in OF_ABSENCE
         and _has_failed(instance, key)
     ]
 

@@ -29,7 +29,7 @@ def freshness_policies(settings: Settings) -> dict[str, dg.FreshnessPolicy]:
     when it is stale: a day later its training should have ended (a warning), three days after that
     its second and third try, too.
     """
-    hours = max(LATEST_HOUR - settings.daily_task_hour, 1)
+    hours = LATEST_HOUR - settings.daily_task_hour
     daily = dg.FreshnessPolicy.time_window(LONGEST_CLOSURE + timedelta(hours=hours))
     trained_by = timedelta(days=settings.model_stale_after_days) + _A_DAY
     model = dg.FreshnessPolicy.time_window(trained_by + 3 * _A_DAY, warn_window=trained_by)

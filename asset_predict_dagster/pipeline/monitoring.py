@@ -1,17 +1,22 @@
 """Monitoring: were we right, and should the models still be trusted."""
 
+from dataclasses import replace
 from functools import partial
 
 import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
+from asset_predict_dagster.errors import BundleError
 from asset_predict_dagster.models.kinds import MODEL_NAMES
+from asset_predict_dagster.pipeline.failed_checks import failed_checks
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import picture
+from asset_predict_dagster.pipeline.registry import JUDGED_BY
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.drift_finding import drift_table
 from asset_predict_dagster.predictions.findings import drifts_of, findings_of
+from asset_predict_dagster.predictions.health import Findings
 from asset_predict_dagster.predictions.health import model_health as judge_health
 from asset_predict_dagster.predictions.live_metrics import read_live_metrics
 from asset_predict_dagster.predictions.live_page import live_picture, months_in_words
@@ -71,12 +76,19 @@ def drift(
 ) -> pd.DataFrame:
     """One column of what a model reads or says, the last sessions beside what it was made from.
 
-    Where there is too little history to compare there is no row; the metadata says why.
+    Where there is too little history to compare there is no row, nor of a champion whose bundle
+    cannot be opened; the metadata says why.
     """
     tables = lake.open()
     parts = []
     for row in champions.itertuples():
-        found = drifts_of(tables, row.model, row.model_version, models.load(row.bundle))
+        try:
+            bundle = models.load(row.bundle)
+        except BundleError as error:
+            context.log.error(f"{row.model} {row.model_version} is not judged: {error}")
+            context.add_output_metadata({row.model: f"not judged ({error})"})
+            continue
+        found = drifts_of(tables, row.model, row.model_version, bundle)
         context.add_output_metadata({row.model: "; ".join(each.reason for each in found)})
         parts += [drift_table(row.model, row.model_version, d) for d in found if d.is_judged]
     return pd.concat(parts) if parts else pd.DataFrame(columns=DRIFT.column_names)
@@ -90,20 +102,22 @@ def drift(
     deps=[CHAMPIONS.name, QUOTES.name, LABELS.name, outcomes, drift],
 )
 @says_why
-def model_health(lake: LakeTables, clock: Clock, models: Models) -> pd.DataFrame:
+def model_health(
+    context: dg.AssetExecutionContext, lake: LakeTables, clock: Clock, models: Models
+) -> pd.DataFrame:
     """One model: should it be trusted today, and why. A model without a champion is `missing`.
 
-    What cannot be looked at says so in the reason. Failed checks are not looked at: a blocking one
-    ends the run before this.
+    What cannot be looked at says so in the reason.
     """
     tables = lake.open()
     champions = tables.read_if_made(CHAMPIONS)
-    findings = {
-        row.model: findings_of(
+    failed = failed_checks(context.instance, JUDGED_BY)
+    findings = {model: Findings(failed_checks=failed) for model in MODEL_NAMES}
+    for row in () if champions is None else champions.itertuples():
+        found = findings_of(
             tables, row.model, row.model_version, partial(models.load, row.bundle), models.seed
         )
-        for row in ([] if champions is None else champions.itertuples())
-    }
+        findings[row.model] = replace(found, failed_checks=failed)
     newest = None
     if tables.exists(QUOTES):
         newest = tables.read(QUOTES, columns=["session"])["session"].max().date()

@@ -3,13 +3,16 @@
 import dagster as dg
 import pandas as pd
 
+from asset_predict_dagster.errors import SourceDownError
 from asset_predict_dagster.market.history import known_events, spot_quotes
 from asset_predict_dagster.market.ingestion import Ingestion, ingest
 from asset_predict_dagster.market.renames import read_renames, under_current_codes
+from asset_predict_dagster.market.sessions import opens_at, session_after
 from asset_predict_dagster.market.sources import Source
-from asset_predict_dagster.pipeline.failures import says_why
+from asset_predict_dagster.pipeline.failures import PAUSES, says_why
 from asset_predict_dagster.pipeline.metadata import describe
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Papers, Thresholds
+from asset_predict_dagster.pipeline.verdicts import verdict
 from asset_predict_dagster.tables import (
     INGESTED_FILES,
     INGESTED_SESSIONS,
@@ -20,8 +23,7 @@ from asset_predict_dagster.tables import (
 
 OWNERS = ["team:market-data"]
 
-INGESTION_POOL = "ingestion"
-"""Dagster pool of the step that writes raw tables: queued runs take their turn."""
+SOURCE_ANSWERED, EVERY_FILE_WAS_READ = "source_answered", "every_file_was_read"
 
 
 def _spec(table: Table, description: str) -> dg.AssetSpec:
@@ -37,7 +39,6 @@ def _spec(table: Table, description: str) -> dg.AssetSpec:
 @dg.multi_asset(
     group_name="raw",
     can_subset=True,
-    pool=INGESTION_POOL,
     specs=[
         _spec(
             RAW_QUOTES,
@@ -51,6 +52,20 @@ def _spec(table: Table, description: str) -> dg.AssetSpec:
             "One record that can be read but cannot be true: file, line, field and reason.",
         ),
     ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            SOURCE_ANSWERED,
+            asset=RAW_QUOTES.name,
+            description="The source could be asked for what is new. Where it is down when B3 opens,"
+            " the run goes on with what is there.",
+        ),
+        dg.AssetCheckSpec(
+            EVERY_FILE_WAS_READ,
+            asset=RAW_QUOTES.name,
+            description="No market file breaks its own promise. One that does is left out whole and"
+            " tried again at each run: mend it, or take it away.",
+        ),
+    ],
 )
 @says_why
 def market_records(
@@ -61,16 +76,54 @@ def market_records(
     thresholds: Thresholds,
 ):
     """Read what is new or changed since the last time; one look fills all four tables."""
-    for sentence in market.refresh(clock.last_session()):
-        context.log.info(sentence)
+    why_down = _refresh(context, market, clock, lake)
     ingestion = ingest(
         lake.open(), market, thresholds.max_rejected_share, context.log.info, clock.now().date()
     )
-    return tuple(
+    for line in ingestion.refused.itertuples():
+        context.log.error(f"{line.file} is left out: {line.reason}")
+    results = {
+        SOURCE_ANSWERED: dg.AssetCheckResult(passed=not why_down, metadata={"said": why_down}),
+        EVERY_FILE_WAS_READ: verdict(ingestion.refused),
+    }
+    tables = (
         dg.MaterializeResult(table.name, metadata=_metadata(table, ingestion, lake))
         for table in (RAW_QUOTES, INGESTED_FILES, INGESTED_SESSIONS, REJECTED_RECORDS)
         if dg.AssetKey(table.name) in context.selected_asset_keys
     )
+    checks = (
+        results[key.name]._replace(asset_key=key.asset_key, check_name=key.name)
+        for key in sorted(context.selected_asset_check_keys)
+    )
+    # Of a tuple Dagster expects every output; a generator may lack those that nobody asked for.
+    return (result for result in [*tables, *checks])
+
+
+def _refresh(
+    context: dg.AssetExecutionContext, market: Source, clock: Clock, lake: LakeTables
+) -> str:
+    """Why the source could not be asked, at its last try and once B3 has opened; empty if it was.
+
+    Earlier, or with nothing to go on with, a source that is down is an error.
+    """
+    last = clock.last_session()
+    try:
+        for sentence in market.refresh(last):
+            context.log.info(sentence)
+    except SourceDownError as error:
+        is_last_try = context.retry_number >= len(PAUSES)
+        has_opened = clock.now() >= opens_at(session_after(last))
+        if not (is_last_try and has_opened and lake.open().exists(RAW_QUOTES)):
+            raise
+        context.log.error(f"the run goes on with the quotes that there are: {error}")
+        return str(error)
+    return ""
+
+
+def has_looked(context: dg.AssetExecutionContext) -> bool:
+    """Whether this run asks the source for files: one that was begun again behind that does not."""
+    step, chosen = market_records.op.name, context.run.step_keys_to_execute
+    return context.job_def.has_node_named(step) and (chosen is None or step in chosen)
 
 
 def _metadata(table: Table, ingestion: Ingestion, lake: LakeTables) -> dict:
@@ -86,6 +139,7 @@ def _metadata(table: Table, ingestion: Ingestion, lake: LakeTables) -> dict:
         metadata["files_known_already"] = ingestion.n_known
         metadata["records_written"] = ingestion.n_new_records
         metadata["records_rejected"] = len(ingestion.new_rejects)
+        metadata["files_refused"] = len(ingestion.refused)
     return metadata
 
 

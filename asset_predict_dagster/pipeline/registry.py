@@ -52,6 +52,8 @@ def champions(
         clock.last_session(),
         clock.now(),
         failed_checks=failed_checks(context.instance, JUDGED_BY),
+        expires_after=models.expires_after,
+        load=models.load,
         run_id=context.run.run_id,
     )
     for row in table.itertuples():

@@ -1,6 +1,7 @@
 """Reports: the evaluation as one file for people, and a card for each model it is about."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.importances import importances_of
 from asset_predict_dagster.pipeline.metadata import picture
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models, Reports
+from asset_predict_dagster.registry.champions import why_silent
 from asset_predict_dagster.registry.promotion import decide
 from asset_predict_dagster.registry.store import ModelVersion
 from asset_predict_dagster.tables import EVALUATION, FOLDS, FORECASTS_OUT_OF_SAMPLE
@@ -79,7 +81,8 @@ def evaluation_report(
             n_trials={v.model: _tried(models, v) for v in challengers},
             importances=importances_of(models, challengers),
             standings=[
-                _standing(models, v, found, evaluated, rows) for v, found in beside_each.items()
+                _standing(models, v, found, evaluated, rows, clock.now())
+                for v, found in beside_each.items()
             ],
         ),
     )
@@ -157,12 +160,21 @@ def _standing(
     beside: Sequence[Key],
     evaluated: pd.DataFrame,
     rows: pd.DataFrame,
+    now: datetime,
 ) -> Standing:
     """Who serves once the champions are chosen, which may be before this report or after it."""
     champion = models.registry.champion(challenger.model)
     serving = challenger.version
     if champion is not None:
-        chosen = decide(challenger.model, serving, champion.version, evaluated, rows, models.seed)
+        chosen = decide(
+            challenger.model,
+            serving,
+            champion.version,
+            evaluated,
+            rows,
+            models.seed,
+            silent=why_silent(champion, now, models.expires_after, models.load),
+        )
         serving = champion.version if chosen.decision == "kept" else serving
     return Standing(challenger.model, challenger.version, serving, beside[0][1] if beside else "")
 

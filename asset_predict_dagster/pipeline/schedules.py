@@ -7,7 +7,6 @@ import dagster as dg
 from asset_predict_dagster.market.sessions import TIME_ZONE, opens_at, session_after
 from asset_predict_dagster.pipeline.daily_runs import (
     SAO_PAULO,
-    morning_after,
     session_in_turn,
     tags_of,
     why_not,
@@ -28,9 +27,7 @@ QUIET = timedelta(minutes=5)
 
 
 def cron_lines(hour: int) -> list[str]:
-    """At `hour`, and every half hour until B3 opens; at `hour` alone if it has opened by then."""
-    if hour >= _OPENING:
-        return [f"0 {hour} * * *"]
+    """At `hour`, which is before B3 opens, and every half hour until it does."""
     hours = ",".join(map(str, range(hour, _OPENING)))
     return [
         f"0,30 {hours} * * *",
@@ -42,7 +39,7 @@ def cron_lines(hour: int) -> list[str]:
 
 def is_near_a_tick(now: datetime, hour: int) -> bool:
     """Whether the schedule at `hour` may tick within `QUIET` before or after `now`."""
-    first, last = time(hour), time(hour if hour >= _OPENING else _ASH_WEDNESDAYS_OPENING)
+    first, last = time(hour), time(_ASH_WEDNESDAYS_OPENING)
     local = now.astimezone(SAO_PAULO).replace(tzinfo=None)
     before = local.replace(minute=local.minute // 30 * 30, second=0, microsecond=0)
     return any(
@@ -78,10 +75,10 @@ def daily_prediction_schedule(hour: int) -> dg.ScheduleDefinition:
                 " is due"
             )
         session = session_in_turn(clock.last_session(), tick, hour)
-        why = why_not(lake.open(), context.instance, session)
+        why = why_not(lake.open(), context.instance, session, now)
         if why:
             return dg.SkipReason(why)
-        if tick > max(morning_after(session, hour), opens_at(session_after(session))):
+        if tick > opens_at(session_after(session)):
             return dg.SkipReason(
                 f"{session} is not predicted and B3 has opened since: that is for"
                 " catch_up_predictions"

@@ -1,41 +1,39 @@
 """Sensors: a model that age, drift or lost skill has worn out is trained again, once."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
-from asset_predict_dagster.errors import TableError
+from asset_predict_dagster.errors import BundleError, TableError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.kinds import MODEL_NAMES
-from asset_predict_dagster.pipeline.jobs import complete_pipeline, retrain
+from asset_predict_dagster.pipeline.failed_checks import READ_BY_MODELS, failed_checks
+from asset_predict_dagster.pipeline.jobs import complete_pipeline, daily_prediction, retrain
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
+from asset_predict_dagster.pipeline.unfinished import unfinished_run
 from asset_predict_dagster.predictions.health import MENDED_BY_TRAINING, model_health
-from asset_predict_dagster.predictions.retraining import REMEMBERED, Asked, NotDue, next_training
-from asset_predict_dagster.tables import CHAMPIONS, MODEL_HEALTH
+from asset_predict_dagster.predictions.retraining import (
+    REMEMBERED,
+    Asked,
+    NotDue,
+    left_by_hand,
+    next_training,
+)
+from asset_predict_dagster.tables import CHAMPIONS, MODEL_HEALTH, PROMOTIONS
 
 _MINUTE = 60
 _TRAINING_JOBS = (retrain.name, complete_pipeline.name)
-
-ABANDONED_AFTER = timedelta(hours=4)
-"""A run that began so long ago and has not ended has lost its process: no training takes hours."""
+_TRAININGS = tuple(f"{model}_model" for model in MODEL_NAMES)
 
 BY_THE_CLOCK = ("missing", "stale")
-ALARMS = tuple(cause for cause in MENDED_BY_TRAINING if cause not in BY_THE_CLOCK)
+TOLD = tuple(cause for cause in MENDED_BY_TRAINING if cause != "stale")
 
 REASON_TAG = "asset_predict/reason"
 CAUSES_TAG = "asset_predict/causes"
 DAY_TAG = "asset_predict/requested_on"
-
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 @dg.sensor(
@@ -50,32 +48,37 @@ def retrain_stale_models(
 ) -> dg.RunRequest | dg.SkipReason:
     """What `next_training` says, and nothing while a run that trains is queued or running.
 
-    `missing` and `stale` are reckoned anew by the clock; `drifting` and `losing_skill` are what the
-    table `model_health` said last, if it spoke of the version that serves now. What was asked for
-    before is known from the tags of runs. The run key carries the causes and the day: Dagster
-    remembers a key for ever.
+    That nobody serves, and `stale`, are reckoned anew by the clock; the other causes are what the
+    table `model_health` said last, if it spoke of the version that serves now. What a person let
+    serve is not `stale` for some sessions. What was asked for before is known from the tags of
+    runs. The run key carries the causes and the day: Dagster remembers a key for ever.
     """
-    training = _unfinished_training(context.instance)
+    training = unfinished_run(context.instance, _TRAINING_JOBS, _TRAININGS)
     if training is not None:
         return dg.SkipReason(f"{training.job_name} {training.run_id} is not finished")
     opened = lake.open()
     if not opened.exists(FEATURES):
         return dg.SkipReason("there are no features to train on yet: run complete_pipeline")
+    if failed := failed_checks(context.instance, READ_BY_MODELS):
+        return dg.SkipReason(f"checks failed, and are mended first: {', '.join(failed)}")
     now = clock.now()
+    today = now.date()
     champions = opened.read_if_made(CHAMPIONS)
     aged = model_health(MODEL_NAMES, champions, now, models.stale_after_days)
-    reasons = _reasons(aged, BY_THE_CLOCK) | _reasons(_told_of(champions, opened), ALARMS)
+    reasons = _reasons(_told_of(champions, opened), TOLD) | _reasons(aged, BY_THE_CLOCK)
+    reasons |= _damaged(context.instance, champions, models)
+    by_hand = left_by_hand(opened.read_if_made(PROMOTIONS), today)
+    left = [why for model, why in by_hand.items() if reasons.pop((model, "stale"), None)]
     if not reasons:
-        return dg.SkipReason("; ".join(aged["reason"]))
+        return dg.SkipReason("; ".join([*aged["reason"], *left]))
     standing = {
         model: [cause for of, cause in reasons if of == model]
         for model in MODEL_NAMES
         if any(of == model for of, _ in reasons)
     }
-    today = now.date()
     due = next_training(standing, _asked(context.instance, today), today, models.retrains_a_week)
     if isinstance(due, NotDue):
-        return dg.SkipReason("; ".join(due.reasons))
+        return dg.SkipReason("; ".join([*due.reasons, *left]))
     causes = ",".join(f"{due.model}-{cause}" for cause in due.causes)
     return dg.RunRequest(
         run_key=f"retrain-{causes}-{today}",
@@ -104,23 +107,6 @@ def _model_keys(models: Iterable[str]) -> set[dg.AssetKey]:
     return {dg.AssetKey(f"{model}_model") for model in models}
 
 
-def _unfinished_training(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    """A run that trains what may serve, and waits in the queue or is under way."""
-    # Runs are stamped by the machine's clock, whatever session it is made to believe in.
-    abandoned = (datetime.now(UTC) - ABANDONED_AFTER).timestamp()
-    for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)):
-        run = record.dagster_run
-        begun = record.start_time or record.create_timestamp.timestamp()
-        is_queued = run.status == dg.DagsterRunStatus.QUEUED
-        if begun < abandoned and not is_queued:
-            continue
-        if run.job_name in _TRAINING_JOBS or _model_keys(MODEL_NAMES) & (
-            run.asset_selection or set()
-        ):
-            return run
-    return None
-
-
 def _asked(instance: dg.DagsterInstance, today: date) -> list[Asked]:
     """The requests of this sensor that became runs. Earlier ones may name several models."""
     days = [str(today - timedelta(days=ago)) for ago in range(REMEMBERED + 1)]
@@ -145,6 +131,23 @@ def _reasons(health: pd.DataFrame, wanted: tuple[str, ...]) -> dict[tuple[str, s
         for cause in row.causes.split(",")
         if cause in wanted
     }
+
+
+def _damaged(
+    instance: dg.DagsterInstance, champions: pd.DataFrame | None, models: Models
+) -> dict[tuple[str, str], str]:
+    """As `_reasons`, of champions whose bundles cannot be opened; looked at only where the last
+    daily run failed. Where none can be opened it fails before it tells the health of any."""
+    last = instance.get_runs(dg.RunsFilter(job_name=daily_prediction.name), limit=1)
+    if champions is None or not last or last[0].status != dg.DagsterRunStatus.FAILURE:
+        return {}
+    reasons = {}
+    for row in champions.itertuples():
+        try:
+            models.load(row.bundle)
+        except BundleError as error:
+            reasons[row.model, "missing"] = f"{row.model} cannot be asked: {error}"
+    return reasons
 
 
 def _told_of(champions: pd.DataFrame | None, lake: Lake) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 ABANDONED_AFTER = timedelta(hours=4)
-"""A run unfinished for so long has lost its process: nothing here takes hours."""
+"""A run that began so long ago and has not ended has lost its process: nothing here takes hours."""
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -22,13 +22,17 @@ def unfinished_run(
 ) -> dg.DagsterRun | None:
     """The newest unfinished run of one of `jobs`, or that was told to make one of `assets`.
 
-    None if there is none. One that was made longer than `ABANDONED_AFTER` ago does not count.
+    None if there is none. One that began longer than `ABANDONED_AFTER` ago does not count; one that
+    waits in the queue does, however long.
     """
     # Runs are stamped by the machine's clock, whatever session it is made to believe in.
-    alive = dg.RunsFilter(statuses=UNFINISHED, created_after=datetime.now(UTC) - ABANDONED_AFTER)
+    abandoned = (datetime.now(UTC) - ABANDONED_AFTER).timestamp()
     keys = {dg.AssetKey(name) for name in assets}
-    for record in instance.get_run_records(alive):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED)):
         run = record.dagster_run
+        begun = record.start_time or record.create_timestamp.timestamp()
+        if begun < abandoned and run.status != dg.DagsterRunStatus.QUEUED:
+            continue
         if run.job_name in jobs or keys & (run.asset_selection or set()):
             return run
     return None

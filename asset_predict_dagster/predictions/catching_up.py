@@ -41,7 +41,7 @@ def predict_due(
     said
         From `ledger.answers`: a model that has answered already is not asked.
     serving_at
-        The version of each model to ask at the close of a session (`registry.serving.served_at`).
+        The version of each model to ask at the close of a session (`roster.Roster.at`).
     quotes, universe, features
         Rows of the tables of those names, with the same keys in the same order.
     created_at
@@ -78,7 +78,7 @@ def predict_due(
         return pd.concat(parts, ignore_index=True)
     if wanted.asked:
         raise RegistryError(
-            "every version that has served has learned from sessions after"
+            "every version that has served and can be opened has learned from sessions after"
             f" {wanted.asked[-1]}, so what it says at the close of that would be hindsight;"
             " run complete_pipeline or retrain as of that session"
         )
@@ -88,7 +88,8 @@ def predict_due(
 def in_words(wanted: Due, answered: pd.DataFrame) -> dict[str, str]:
     """What was due and what became of it, for people: from `due`, and from `predict_due`.
 
-    Keys, where there is something to tell: `predicted`, `late`, `not_predicted`, `awaited`.
+    Keys, where there is something to tell: `predicted`, `late`, `not_predicted`, `awaited`,
+    `left_to_daily_prediction`.
     """
     about = asked_about(answered)
     asked = [day.date() for day in about.drop_duplicates()]
@@ -98,9 +99,12 @@ def in_words(wanted: Due, answered: pd.DataFrame) -> dict[str, str]:
         "predicted": _listed(asked) or "nothing: every session that may be is in the ledger",
         "late": _listed(late),
         "not_predicted": _listed(hindsight),
+        "left_to_daily_prediction": _listed(list(wanted.unread)),
     }
     if hindsight:
-        words["not_predicted"] += ": every version has learned from later sessions"
+        words["not_predicted"] += (
+            ": every version has learned from later sessions or cannot be read"
+        )
     if wanted.until is not None:
         opening = wanted.until.astimezone(ZoneInfo(TIME_ZONE))
         words["awaited"] = f"{wanted.awaited}, until {opening:%Y-%m-%d %H:%M} in São Paulo"

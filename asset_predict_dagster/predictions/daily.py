@@ -176,11 +176,13 @@ def strongest(predictions: pd.DataFrame, n: int = 10) -> pd.DataFrame:
     Columns: ticker, model, action, expected_return, last_close, predicted_price, price_low,
     price_high, target_session. Refused rows are left out, and those that are out of
     distribution: a wrong price would lead the list. The next session is that after the one asked
-    about, also where the forecast is late.
+    about, also where the forecast is late; the action of a late one is of a session that is over,
+    and shown as "-".
     """
     is_next = predictions["horizon"] - predictions["sessions_late"] == ACTION_HORIZON
     is_odd = predictions["reason"].isin([*REFUSED, "out_of_distribution"])
     rows = predictions[is_next & ~is_odd]
+    rows = rows.assign(action=rows["action"].where(rows["sessions_late"] == 0, "-"))
     order = rows["expected_return"].abs().sort_values(ascending=False, kind="stable").index[:n]
     columns = ["ticker", "model", "action", "expected_return", "last_close", "predicted_price"]
     return rows.loc[order, [*columns, "price_low", "price_high", "target_session"]]

@@ -7,8 +7,9 @@ sessions late. Where more are missing nothing is said until files come.
 
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import takewhile
 
 from asset_predict_dagster.market.sessions import opens_at, session_after, sessions_between
 from asset_predict_dagster.tables import SESSIONS_LATE
@@ -35,6 +36,8 @@ class Due:
     again
         The last session that was asked about, where none after it is due or awaited: a model that
         had no champion then may still answer. Empty otherwise.
+    unread
+        Due without quotes, and what follows it, where nobody has looked for the file.
     """
 
     sessions: tuple[date, ...] = ()
@@ -42,11 +45,22 @@ class Due:
     awaited: date | None = None
     until: datetime | None = None
     again: tuple[date, ...] = ()
+    unread: tuple[date, ...] = ()
 
     @property
     def asked(self) -> tuple[date, ...]:
         """All that is to be asked about now, the oldest first."""
         return self.sessions if self.late is None else (*self.sessions, self.late)
+
+    def without_a_look(self, quoted: Collection[date]) -> "Due":
+        """The same for a run that has not looked for files: up to the first session without quotes.
+
+        Its file may lie there unread, and the first word on a session is the last: only who has
+        looked may say that it is late.
+        """
+        known = set(quoted)
+        sessions = tuple(takewhile(known.__contains__, self.asked))
+        return replace(self, sessions=sessions, late=None, unread=self.asked[len(sessions) :])
 
 
 def due(asked: Collection[date], quoted: Collection[date], last_closed: date, now: datetime) -> Due:

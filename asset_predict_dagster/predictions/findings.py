@@ -7,7 +7,7 @@ import pandas as pd
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.dataset.splits import HOLDOUT
-from asset_predict_dagster.errors import AssetPredictError
+from asset_predict_dagster.errors import AssetPredictError, BundleError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.baselines import BASELINE_VERSION
 from asset_predict_dagster.models.bundle import Bundle
@@ -36,8 +36,8 @@ def findings_of(
     """Drift and live skill of the version that serves; what cannot be looked at says why.
 
     Health has to be told whatever is amiss: an error of ours (a table is gone, the rows of the
-    version are, its bundle is altered) becomes a reason. Checks are not looked at: who runs them
-    knows which failed.
+    version are) becomes a reason, and a bundle that cannot be opened is `damage`. Checks are not
+    looked at: who runs them knows which failed.
 
     Parameters
     ----------
@@ -46,15 +46,18 @@ def findings_of(
     seed
         As for `watch_skill`.
     """
+    drifts, damage = [], ""
     try:
         drifts = drifts_of(lake, model, model_version, load())
+    except BundleError as error:
+        damage = str(error)
     except AssetPredictError as error:
         drifts = [not_judged("drift", str(error))]
     try:
         skills = skills_of(lake, model, model_version, seed)
     except AssetPredictError as error:
         skills = [_not_watched(str(error))]
-    return Findings(drifts, skills)
+    return Findings(drifts, skills, damage=damage)
 
 
 def drifts_of(lake: Lake, model: str, model_version: str, bundle: Bundle) -> list[Drift]:

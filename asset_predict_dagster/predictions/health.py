@@ -2,7 +2,7 @@
 
 Everything that holds is told; the verdict is the first of
 
-    missing        it has no champion
+    missing        it has no champion, or the champion's bundle cannot be opened
     broken         a check failed, or the newest quotes are older than the last closed session:
                    what it would read is not in order, and training would learn from it
     losing_skill   its live skill has fallen below what its holdout showed (`live_skill.py`)
@@ -41,11 +41,14 @@ class Findings:
         From `live_skill.watch_skill`.
     failed_checks
         Names of the checks that failed on what it reads.
+    damage
+        Why its bundle cannot be opened; empty if it can.
     """
 
     drifts: Sequence[Drift] = ()
     skills: Sequence[SkillWatch] = ()
     failed_checks: Sequence[str] = ()
+    damage: str = ""
 
 
 @dataclass
@@ -105,6 +108,8 @@ def model_health(
             told.add(f"{model} has no champion", "missing")
         _tell_late_quotes(told, last_closed, newest_quotes)
         found = (findings or {}).get(model, Findings())
+        if found.damage:
+            told.add(f"{model} cannot be asked: {found.damage}", "missing")
         if found.failed_checks:
             told.add(f"failed checks: {', '.join(found.failed_checks)}", "broken")
         for skill in found.skills:

@@ -38,25 +38,26 @@ def meet_outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFra
     return is that of the adjusted closes, so a split or a dividend in between changes nothing; a
     paper that did not trade in the target session keeps its last price and is marked `is_halted`.
     Refused predictions have nothing to meet; marked ones have. A late one starts from the close of
-    its own `session`, as its horizon says. Predictions of which the quotes know no price in their
-    session are left for later.
+    its own `session`, as its horizon says.
 
     An outcome is written once, so it waits for its close: while the file of the target session has
     not come, later ones notwithstanding, it is not due. Where none has come when quotes reach five
-    sessions beyond, the last price stands.
+    sessions beyond, the last price stands. So it is with the start: where a corrected file knows no
+    trade in `session` any more, that is waited for as long, and then the last price before it is
+    the start. A ticker that has none is left for later.
 
     Parameters
     ----------
     predictions, quotes
         Rows of `tables.PREDICTIONS` and `tables.QUOTES`.
     """
-    due = predictions[_is_due(predictions, quotes["session"])]
-    said_of = quotes[["traded_as", "session", "ticker", "adjusted_close"]].set_axis(
-        ["ticker", "session", "paper", "start"], axis="columns"
-    )
-    due = due.merge(said_of, on=["ticker", "session"], validate="many_to_one")
-    end = _last_close(due, quotes)
-    realised = end["adjusted_close"] / due["start"] - 1
+    due = predictions[_is_due(predictions, quotes["session"])].reset_index(drop=True)
+    start = _last_trade(due["ticker"], due["session"], quotes, "traded_as")
+    is_there = start["session"] == due["session"]
+    is_given_up = start["session"].notna() & (due["target_session"] <= _given_up(quotes["session"]))
+    due, start = due[is_there | is_given_up], start[is_there | is_given_up]
+    end = _last_trade(start["ticker"], due["target_session"], quotes, "ticker")
+    realised = end["adjusted_close"] / start["adjusted_close"] - 1
     realised_price = due["last_close"] * (1 + realised)
     return due.assign(
         realised_return=realised,
@@ -70,24 +71,28 @@ def meet_outcomes(predictions: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFra
 
 def _is_due(predictions: pd.DataFrame, quoted: pd.Series) -> pd.Series:
     """Which rows say something of a session whose close is known, or will not be any more."""
-    sessions = all_sessions()
-    known = quoted.drop_duplicates()
-    place = np.searchsorted(sessions, known.max().to_datetime64().astype(sessions.dtype))
-    given_up = pd.Timestamp(sessions[place - WAIT])
     targets = predictions["target_session"]
-    return predictions["expected_return"].notna() & (targets.isin(known) | (targets <= given_up))
+    is_known = targets.isin(quoted.drop_duplicates()) | (targets <= _given_up(quoted))
+    return predictions["expected_return"].notna() & is_known
 
 
-def _last_close(due: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
-    """Session and adjusted close of each paper's last trade up to the target, in `due`'s order."""
-    closes = quotes[["ticker", "session", "adjusted_close"]].sort_values("session")
-    wanted = due[["paper", "target_session"]].assign(row=due.index)
-    found = pd.merge_asof(
-        wanted.sort_values("target_session"),
-        closes,
-        left_on="target_session",
-        right_on="session",
-        left_by="paper",
-        right_by="ticker",
+def _given_up(quoted: pd.Series) -> pd.Timestamp:
+    """The session up to which no file is waited for any more."""
+    sessions = all_sessions()
+    place = np.searchsorted(sessions, quoted.max().to_datetime64().astype(sessions.dtype))
+    return pd.Timestamp(sessions[place - WAIT])
+
+
+def _last_trade(
+    codes: pd.Series, days: pd.Series, quotes: pd.DataFrame, column: str
+) -> pd.DataFrame:
+    """The last row of `quotes` up to each day whose `column` is the code, in the order of `codes`.
+
+    Columns ticker, session, adjusted_close; missing where there is none.
+    """
+    asked = pd.DataFrame({"code": codes, "day": days, "row": codes.index})
+    trades = quotes[["ticker", "session", "adjusted_close"]].assign(
+        code=quotes[column], day=quotes["session"]
     )
-    return found.set_index("row").loc[due.index, ["session", "adjusted_close"]]
+    found = pd.merge_asof(asked.sort_values("day"), trades.sort_values("day"), on="day", by="code")
+    return found.set_index("row").loc[codes.index, ["ticker", "session", "adjusted_close"]]

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import pandas as pd
+
 from asset_predict_dagster.market.sessions import session_after
 from asset_predict_dagster.predictions.health import MENDED_BY_TRAINING
 
@@ -99,6 +101,33 @@ def next_training(
     if due:
         return min(due, key=lambda one: one[:2])[2]
     return NotDue(tuple(waiting))
+
+
+def left_by_hand(promotions: pd.DataFrame | None, today: date) -> dict[str, str]:
+    """Models whose age is no cause for a training yet, each with the sentence that says why.
+
+    Who serves was decided by a person less than `BACK_OFF` sessions ago, and nothing has been
+    decided since. The version that a person goes back to is an old one, and training at once would
+    put another in its place.
+
+    Parameters
+    ----------
+    promotions
+        Rows of `tables.PROMOTIONS`; None where an earlier program kept none.
+    """
+    if promotions is None:
+        return {}
+    last = promotions.sort_values("decided_at").groupby("model").tail(1)
+    left = {}
+    for one in last[last["by"] == "person"].itertuples():
+        day = one.decided_at.date()
+        again = session_after(day, BACK_OFF)
+        if today < again:
+            left[one.model] = (
+                f"{one.model}: a person decided on {day} who serves, so its age counts from"
+                f" {again} on"
+            )
+    return left
 
 
 def _model_waits(mine: Sequence[Asked], today: date, per_week: int) -> str:

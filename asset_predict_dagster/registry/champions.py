@@ -1,12 +1,12 @@
 """Champions: the rule applied to every model, and what came of it as a table."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 
 from asset_predict_dagster.dataset.labels import learned_until
-from asset_predict_dagster.errors import NoChampionError
+from asset_predict_dagster.errors import BundleError, NoChampionError
 from asset_predict_dagster.registry.decisions import LoggedDecision, put_aside
 from asset_predict_dagster.registry.promotion import decide
 from asset_predict_dagster.registry.store import ModelVersion, Registry
@@ -23,6 +23,8 @@ def choose_champions(
     now: datetime,
     *,
     failed_checks: Sequence[str] = (),
+    expires_after: timedelta | None = None,
+    load: Callable[[str], object] | None = None,
     run_id: str = "",
 ) -> pd.DataFrame:
     """Judge each model's challenger, promote it if the rule says so; rows of `tables.CHAMPIONS`.
@@ -41,6 +43,8 @@ def choose_champions(
         The clock, aware.
     failed_checks
         Names of those that failed on what the challengers were made from or judged by.
+    expires_after, load
+        As for `why_silent`: a champion that says nothing any more stands in nobody's way.
     run_id
         The Dagster run that decides.
 
@@ -73,6 +77,7 @@ def choose_champions(
                 challenger.scope,
                 failed_checks=failed_checks,
                 put_aside=put_aside(log),
+                silent=why_silent(incumbent, now, expires_after, load),
             )
             decision = LoggedDecision.of(
                 verdict.decision,
@@ -126,6 +131,36 @@ def champions_table(
             }
         )
     return pd.DataFrame(rows, columns=CHAMPIONS.column_names)
+
+
+def why_silent(
+    champion: ModelVersion | None,
+    now: datetime,
+    expires_after: timedelta | None,
+    load: Callable[[str], object] | None = None,
+) -> str:
+    """Why a champion says nothing any more; empty if it does, or if there is none.
+
+    Parameters
+    ----------
+    now
+        The clock, aware.
+    expires_after
+        Longer ago it must not have been trained (`predictions/refusals.py`); None: however long.
+    load
+        Opens a bundle by its digest, or raises `BundleError`; None: not tried.
+    """
+    if champion is None:
+        return ""
+    age = now - champion.trained_at
+    if expires_after is not None and age > expires_after:
+        return f"it was trained {age.days} days ago, and expires after {expires_after.days}"
+    try:
+        if load is not None:
+            load(champion.bundle)
+    except BundleError as error:
+        return str(error)
+    return ""
 
 
 def _knows(version: ModelVersion, session: date) -> bool:

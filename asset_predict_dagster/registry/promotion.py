@@ -9,8 +9,8 @@ beyond doubt (the 95 % interval of its skill reaches 0). The first of these that
     a check failed                          → kept, or nobody serves: what it was made from or
                                               judged by is not in order
     a person put it aside                   → kept: only another version can follow
-    no champion yet                         → promoted, proven or not: somebody must serve, and
-                                              every prediction says which it is
+    no champion, or one that is silent      → promoted, proven or not: somebody must serve, and
+    (trained too long ago, or damaged)        every prediction says which it is
     champion proven, challenger unproven    → kept
     both alike in skill, or challenger better → promoted unless it is worse beyond doubt: the
                                               95 % interval of its rank IC minus the champion's
@@ -100,6 +100,7 @@ def decide(
     *,
     failed_checks: Sequence[str] = (),
     put_aside: Collection[str] = (),
+    silent: str = "",
 ) -> Decision:
     """Apply the rule to one model.
 
@@ -116,6 +117,8 @@ def decide(
         Names of those that failed on what the challenger was made from or judged by.
     put_aside
         Versions that a person rolled back from or put another one in the place of.
+    silent
+        Why the champion says nothing any more; empty if it does.
     """
     champion_proven, champion_numbers = False, ""
     if champion is not None:
@@ -138,6 +141,9 @@ def decide(
         return kept(f"stays out: a person put it aside; it has {skill}: {numbers}")
     if champion is None:
         return Decision("promoted", proven, f"first champion; it has {skill}: {numbers}")
+    if silent:
+        why = f"version {champion} says nothing any more ({silent})"
+        return Decision("promoted", proven, f"{why}; it has {skill}: {numbers}")
     if champion_proven and not proven:
         return kept(f"has not shown skill ({numbers}), version {champion} has ({champion_numbers})")
     low, high, n_common = _paired_difference(model, challenger, champion, forecasts, seed)

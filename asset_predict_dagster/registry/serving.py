@@ -6,6 +6,7 @@ is the champion of today; for an earlier one it may be a champion that has gone 
 Source: the tables `champions` and `promotions`.
 """
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -18,13 +19,17 @@ SERVING_COLUMNS = ["model", "model_version", "status", "bundle", "training_end",
 
 
 def served_at(
-    promotions: pd.DataFrame | None, champions: pd.DataFrame, session: date
+    promotions: pd.DataFrame | None,
+    champions: pd.DataFrame,
+    session: date,
+    can_serve: Callable[[str, str, str], bool] = lambda model, version, bundle: True,
 ) -> pd.DataFrame:
     """The version of each model to ask about a session: columns `SERVING_COLUMNS`.
 
     Today's champion if all that it has learned from was over at the close of the session
     (`learned_until(training_end) <= session`), else the latest one before it of which that is
-    true. Versions that a person rolled back from are passed over. A model without any has no row.
+    true. Versions that a person rolled back from are passed over, and those that cannot serve. A
+    model without any has no row.
 
     Parameters
     ----------
@@ -32,12 +37,17 @@ def served_at(
         Rows of `tables.PROMOTIONS`; None where an earlier program kept none.
     champions
         Rows of `tables.CHAMPIONS`.
+    can_serve
+        Whether a version, by its model, number and bundle, forecasts when it is asked; asked of
+        those alone that may serve otherwise.
     """
     rows = []
     for champion in champions.itertuples():
         earlier = [] if promotions is None else _earlier(promotions, champion.model)
         for served in (champion, *earlier):
-            if learned_until(served.training_end.date()) <= session:
+            if learned_until(served.training_end.date()) <= session and can_serve(
+                champion.model, served.model_version, served.bundle
+            ):
                 rows.append({name: getattr(served, name) for name in SERVING_COLUMNS})
                 break
     return pd.DataFrame(rows, columns=SERVING_COLUMNS)

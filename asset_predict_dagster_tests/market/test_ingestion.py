@@ -1,5 +1,6 @@
 """What the lake holds depends on which files the folder has, and on nothing that came before."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -119,13 +120,14 @@ def test_files_without_a_record_of_the_market_make_tables_without_rows(lake, fol
 def test_a_file_with_too_much_that_cannot_be_is_refused_whole(lake, folder):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0), record(3, 5.0, "ZZAB3") | {"high": 4}])
-    with pytest.raises(
-        MarketFileError,
-        match=r"D03012019.TXT: 1 of 2 records cannot be true, more than 0.50%.*line 3, ZZAB3 on"
-        r" 2019-01-03: PREMIN 5.0, but the lowest price is above the highest",
-    ):
-        ingest(lake, CotahistFolder(folder))
-    assert versions(lake) == (None, None)
+    [refused] = ingest(lake, CotahistFolder(folder)).refused.to_dict("records")
+    assert refused["file"] == "COTAHIST_D03012019.TXT"
+    assert re.search(
+        r"1 of 2 records cannot be true, more than 0.50%.*line 3, ZZAB3 on 2019-01-03: PREMIN 5.0,"
+        r" but the lowest price is above the highest",
+        refused["reason"],
+    )
+    assert closes_in(lake) == {(2, "ZZAA3"): 10.0}
 
 
 def test_a_few_records_that_cannot_be_go_to_a_table_of_their_own(lake, folder):
@@ -277,27 +279,51 @@ def test_the_records_of_a_file_that_left_the_folder_stay(lake, folder):
 
 
 @pytest.mark.parametrize("name", ["COTAHIST_D04012019.TXT", "COTAHIST_D01012019.TXT"])
-def test_a_bad_file_among_good_ones_leaves_every_table_as_it_was(lake, folder, name):
+def test_a_bad_file_among_good_ones_is_left_out_whole_until_it_is_mended(lake, folder, name):
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
     ingest(lake, CotahistFolder(folder))
-    before, held, log = versions(lake), lake.read(RAW_QUOTES), lake.read(INGESTED_FILES)
     put(folder, "COTAHIST_D02012019.TXT", [record(2, 99.0)])
     put(folder, "COTAHIST_D03012019.TXT", [record(3, 11.0)])
     (folder / name).write_bytes((folder / "COTAHIST_D03012019.TXT").read_bytes()[:-20])
-    with pytest.raises(MarketFileError, match=name):
-        ingest(lake, CotahistFolder(folder))
-    assert versions(lake) == before
-    pd.testing.assert_frame_equal(lake.read(RAW_QUOTES), held)
-    pd.testing.assert_frame_equal(lake.read(INGESTED_FILES), log)
+    for n_new in (2, 0):
+        ingestion = ingest(lake, CotahistFolder(folder))
+        assert (len(ingestion.new_files), ingestion.n_new_records) == (n_new, n_new)
+        assert ingestion.refused["file"].tolist() == [name]
+        assert name in ingestion.refused["reason"][0]
+        assert closes_in(lake) == {(2, "ZZAA3"): 99.0, (3, "ZZAA3"): 11.0}
+        assert name not in set(lake.read(INGESTED_FILES)["file"])
     (folder / name).unlink()
+    assert ingest(lake, CotahistFolder(folder)).refused.empty
+
+
+def test_a_corrected_file_that_is_broken_leaves_the_records_of_its_earlier_edition(lake, folder):
+    path = put(folder, "COTAHIST_M012019.TXT", [record(2, 10.0), record(3, 11.0)])
     ingest(lake, CotahistFolder(folder))
-    assert closes_in(lake) == {(2, "ZZAA3"): 99.0, (3, "ZZAA3"): 11.0}
+    path.write_bytes(path.read_bytes()[:-20])
+    put(folder, "COTAHIST_D04012019.TXT", [record(4, 12.0)])
+    ingestion = ingest(lake, CotahistFolder(folder))
+    assert ingestion.refused["file"].tolist() == [path.name]
+    assert closes_in(lake) == {(2, "ZZAA3"): 10.0, (3, "ZZAA3"): 11.0, (4, "ZZAA3"): 12.0}
+    put(folder, path.name, [record(2, 20.0)])
+    ingest(lake, CotahistFolder(folder))
+    assert closes_in(lake) == {(2, "ZZAA3"): 20.0, (4, "ZZAA3"): 12.0}
 
 
-def test_a_bad_file_keeps_the_first_tables_from_being_made(lake, folder):
-    put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)])
-    (folder / "COTAHIST_D03012019.ZIP").write_bytes(b"not a ZIP")
-    with pytest.raises(MarketFileError, match="COTAHIST_D03012019"):
+def test_a_broken_file_does_not_take_back_a_session_that_another_one_speaks_for(lake, folder):
+    """The day gave it up to the month; of the broken day nothing can be read again."""
+    day = put(folder, "COTAHIST_D02012019.TXT", [record(2, 10.0)], made_on=date(2019, 1, 2))
+    put(folder, "COTAHIST_M012019.TXT", [record(2, 20.0), record(3, 21.0)])
+    ingest(lake, CotahistFolder(folder))
+    day.write_bytes(day.read_bytes()[:-20])
+    put(folder, "COTAHIST_M012019.TXT", [record(3, 21.0)])
+    ingest(lake, CotahistFolder(folder))
+    assert closes_in(lake) == {(3, "ZZAA3"): 21.0}
+
+
+def test_bad_files_alone_make_no_first_tables(lake, folder):
+    for name in ("COTAHIST_D02012019.ZIP", "COTAHIST_D03012019.ZIP"):
+        (folder / name).write_bytes(b"not a ZIP")
+    with pytest.raises(MarketFileError, match="COTAHIST_D02012019"):
         ingest(lake, CotahistFolder(folder))
     assert versions(lake) == (None, None)
 

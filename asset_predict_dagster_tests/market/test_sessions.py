@@ -145,6 +145,20 @@ def test_beyond_the_calendar_there_is_no_next_session():
         session_after(last)
 
 
+@pytest.mark.parametrize("years", [1, 2, 30])
+def test_a_process_that_lives_for_years_knows_the_last_session_and_thirty_to_come(years):
+    later = datetime.now(UTC) + timedelta(days=366 * years)
+    last = last_closed_session(later)
+    assert later.date() - last <= timedelta(days=6)
+    assert is_session(session_after(last, steps=30))
+
+
+def test_a_clock_beyond_the_calendar_is_refused_and_not_told_the_last_session_known():
+    assert last_closed_session(sao_paulo(2099, 12, 31, 12)) == date(2099, 12, 30)
+    with pytest.raises(MarketDataError, match="known up to 2099-12-31, and the clock says 2100"):
+        last_closed_session(sao_paulo(2100, 1, 1, 0))
+
+
 def test_b3_opens_at_ten_and_on_ash_wednesday_at_one():
     assert opens_at(date(2024, 2, 9)) == sao_paulo(2024, 2, 9, 10)
     assert opens_at(date(2024, 2, 14)) == sao_paulo(2024, 2, 14, 13)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, market_source
-from asset_predict_dagster.tables import CHAMPIONS, PREDICTIONS, QUOTES
+from asset_predict_dagster.tables import CHAMPIONS, DAY, PREDICTIONS, QUOTES, TEXT
 from asset_predict_dagster_tests.pipeline.conftest import Workplace, new_workplace
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
@@ -80,6 +80,12 @@ class Life:
         said = {**texts, **days, "horizon": 1, "status": "unproven", "reason": ""}
         frame = pd.DataFrame([dict.fromkeys(PREDICTIONS.column_names, 0) | said])
         self.place.lake.insert_new(PREDICTIONS, frame)
+
+    def quoted(self, session: str) -> None:
+        """One quote of the session, the newest there is."""
+        values = {DAY: pd.Timestamp(session), TEXT: "ZZAA3"}
+        row = {column.name: values.get(column.type, 0) for column in QUOTES.columns}
+        self.place.lake.write(QUOTES, pd.DataFrame([row]))
 
     @cached_property
     def _location(self) -> dg.RepositoryDefinition:

@@ -16,7 +16,11 @@ from pydantic import SecretStr
 
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.errors import AlertError, MarketFileError, SettingsError
-from asset_predict_dagster.pipeline.alerts import AlertChannel, alert_on_failure
+from asset_predict_dagster.pipeline.alerts import (
+    AlertChannel,
+    alert_on_failure,
+    alert_on_missing_prices,
+)
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.settings import load_settings
 
@@ -74,6 +78,14 @@ def says(status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None
     return answer
 
 
+def drips(handler: BaseHTTPRequestHandler) -> None:
+    """One byte at a time, so that no read takes too long and the answer never ends."""
+    for letter in b"HTTP/1.1 200 " + b"x" * 100:
+        time.sleep(0.1)
+        handler.wfile.write(bytes([letter]))
+        handler.wfile.flush()
+
+
 def hangs(handler: BaseHTTPRequestHandler) -> None:
     time.sleep(2)
 
@@ -108,15 +120,21 @@ def instance() -> Iterator[dg.DagsterInstance]:
 class Daemon:
     """What Dagster's daemon does with the sensor: it remembers where it has got to."""
 
-    def __init__(self, instance: dg.DagsterInstance, channel: AlertChannel):
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        channel: AlertChannel,
+        sensor: dg.SensorDefinition = alert_on_failure,
+    ):
         self.instance, self.channel, self.cursor = instance, channel, None
+        self.sensor = sensor
         self.tick()  # from here on it looks at what fails
 
     def tick(self):
         with dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources={"alerts": self.channel}
         ) as context:
-            tick = alert_on_failure.evaluate_tick(context)
+            tick = self.sensor.evaluate_tick(context)
         self.cursor = tick.cursor
         return [reaction.error for reaction in tick.dagster_run_reactions or ()]
 
@@ -174,11 +192,38 @@ def test_a_run_that_succeeds_is_not_told(instance: dg.DagsterInstance):
     assert channel.received == []
 
 
+@dg.asset(
+    check_specs=[
+        dg.AssetCheckSpec(name, asset="raw_quotes")
+        for name in ("source_answered", "every_file_was_read", "of_another_kind")
+    ]
+)
+def raw_quotes():
+    yield dg.MaterializeResult()
+    yield dg.AssetCheckResult(check_name="source_answered", passed=True)
+    yield dg.AssetCheckResult(
+        check_name="every_file_was_read", passed=False, metadata={"offending": SENTENCE}
+    )
+    yield dg.AssetCheckResult(check_name="of_another_kind", passed=False)
+
+
+def test_a_run_that_went_on_without_a_file_is_told_with_the_reason(instance: dg.DagsterInstance):
+    with channel_that(says(200)) as channel:
+        daemon = Daemon(instance, channel.takes(), alert_on_missing_prices)
+        run = dg.materialize([raw_quotes], instance=instance)
+        assert daemon.tick() == [None]
+        assert daemon.tick() == []
+    ((_, told),) = channel.received
+    assert (told["step"], told["error"]) == ("every_file_was_read", SENTENCE)
+    assert told["run_id"] == run.run_id
+
+
 DEAD = {
     "refuses": (says(500), "it answers 500"),
     "sends elsewhere": (says(302, Location="/elsewhere"), "it answers 302"),
     "sends elsewhere for good": (says(308, Location="/elsewhere"), "it answers 308"),
     "hangs": (hangs, r"no answer \(TimeoutError\)"),
+    "drips": (drips, r"no answer \(\w+\)"),
     "hangs up": (lambda handler: handler.connection.close(), r"no answer \(\w+\)"),
     "speaks no HTTP": (lambda handler: handler.wfile.write(b"hello\r\n"), r"no answer \(\w+\)"),
 }
@@ -235,7 +280,15 @@ def test_nothing_that_dagster_shows_holds_the_address(tmp_path):
     assert alert_on_failure.default_status == dg.DefaultSensorStatus.RUNNING
 
 
-@pytest.mark.parametrize("address", [f"hooks.example/{TOKEN}", f"ftp://hooks.example/{TOKEN}"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"hooks.example/{TOKEN}",
+        f"ftp://hooks.example/{TOKEN}",
+        f"https://me:{TOKEN}@hooks.example/",  # it would be sent without the password
+        f"https://hooks.example:99999x/{TOKEN}",
+    ],
+)
 def test_a_wrong_address_is_refused_and_not_repeated(address: str):
     with pytest.raises(SettingsError, match="ASSET_PREDICT_ALERT_WEBHOOK should be") as caught:
         load_settings(alert_webhook=address)

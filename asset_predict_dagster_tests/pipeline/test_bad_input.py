@@ -1,17 +1,26 @@
-"""Bad input ends the run at its own stage with one sentence, and every table stays as it was."""
+"""Bad input is refused with one sentence: a file is left out whole, all else ends the run."""
 
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
+from asset_predict_dagster.definitions import build_definitions
+from asset_predict_dagster.market.sessions import TIME_ZONE
 from asset_predict_dagster.market.simulated import SimulatedMarket, complete_files
+from asset_predict_dagster.pipeline.failed_checks import failed_checks
+from asset_predict_dagster.pipeline.resources import Clock
+from asset_predict_dagster.settings import load_settings
+from asset_predict_dagster.tables import RAW_QUOTES
 from asset_predict_dagster_tests.pipeline.conftest import Workplace, new_workplace
 
 LAST = date(2018, 2, 5)
@@ -88,29 +97,105 @@ def failure_of(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
     return failure.step_key, failure.step_failure_data.user_failure_data.description
 
 
+def checked(result: dg.ExecuteInProcessResult, check: str) -> tuple[bool, str]:
+    """Whether the check of `raw_quotes` passed, and all that it shows."""
+    (found,) = [one for one in result.get_asset_check_evaluations() if one.check_name == check]
+    assert found.severity == dg.AssetCheckSeverity.ERROR
+    return found.passed, " ".join(str(value.value) for value in found.metadata.values())
+
+
 @pytest.mark.parametrize(("name", "spoil", "says"), BAD_FILES)
-def test_a_file_that_breaks_its_promise_is_refused(
+def test_a_file_that_breaks_its_promise_is_refused_and_the_run_goes_on(
     place: Workplace, name: str, spoil: Callable[[list[bytes]], bytes], says: str
 ):
     before = place.versions()
     (place.settings.landing / name).write_bytes(spoil(a_good_day(place)))
-    step, sentence = failure_of(place.run("daily_prediction"))
-    assert step == "market_records"
-    assert says in sentence
-    assert "\n" not in sentence
+    result = place.materialise("raw_quotes")
+    assert result.success
+    passed, shown = checked(result, "every_file_was_read")
+    assert not passed
+    assert name in shown
+    assert says in shown
     assert place.versions() == before
 
 
-def test_a_good_file_beside_a_bad_one_waits_until_the_bad_one_is_mended(place: Workplace):
-    before = place.versions()
+def test_a_good_file_beside_a_bad_one_is_read(place: Workplace):
     complete_files(place.settings.landing, SimulatedMarket(), date(2018, 2, 7))
     bad = place.settings.landing / "COTAHIST_D08022018.TXT"
     bad.write_bytes(b"not a market file")
-    assert failure_of(place.run("daily_prediction"))[0] == "market_records"
-    assert place.versions() == before
+    result = place.materialise("raw_quotes")
+    assert place.lake.read(RAW_QUOTES)["session"].max().date() == date(2018, 2, 7)
+    assert not checked(result, "every_file_was_read")[0]
+    # What is absent makes what is there no worse.
+    assert failed_checks(place.instance, ["raw_quotes"]) == []
     bad.unlink()
-    place.run("daily_prediction", as_of=date(2018, 2, 7))
-    assert place.versions() != before
+    assert checked(place.materialise("raw_quotes"), "every_file_was_read")[0]
+
+
+class At(Clock):
+    """A clock that stands still, in São Paulo."""
+
+    moment: str
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.moment).replace(tzinfo=ZoneInfo(TIME_ZONE))
+
+
+@pytest.fixture
+def forbidding() -> Iterator[str]:
+    """The address of an archive that lets nobody in."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(403)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *args):
+            """Nobody reads it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    serving = threading.Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    serving.join()
+
+
+def looked_at(place: Workplace, moment: str, archive: str) -> dg.ExecuteInProcessResult:
+    """A run that asks the archive for files at that moment."""
+    wanted = {"download": True, "b3_archive": archive, "download_from": 2017}
+    settings = load_settings(**{**place.settings.model_dump(), **wanted})
+    definitions = build_definitions(settings, clock=At(moment=moment))
+    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=place.instance,
+        asset_selection=[dg.AssetKey("raw_quotes")],
+        raise_on_error=False,
+    )
+
+
+def test_a_source_that_is_down_ends_the_run_until_b3_opens_and_no_later(
+    place: Workplace, forbidding: str
+):
+    """The file of Tuesday 6 February is missing on Wednesday."""
+    step, sentence = failure_of(looked_at(place, "2018-02-07 09:59", forbidding))
+    assert step == "market_records"
+    assert "403 Forbidden" in sentence
+    result = looked_at(place, "2018-02-07 10:00", forbidding)
+    assert result.success
+    passed, shown = checked(result, "source_answered")
+    assert not passed
+    assert "403 Forbidden" in shown
+    assert failed_checks(place.instance, ["raw_quotes"]) == []
+
+
+def test_a_source_that_is_down_is_an_error_where_there_is_nothing_to_go_on_with(
+    tmp_path, forbidding: str
+):
+    place = new_workplace(tmp_path, source="cotahist", as_of=None)
+    step, sentence = failure_of(looked_at(place, "2018-02-07 10:00", forbidding))
+    assert (step, "403 Forbidden" in sentence) == ("market_records", True)
 
 
 def test_an_empty_folder_is_refused(place: Workplace, tmp_path):
@@ -162,7 +247,7 @@ IMPOSSIBLE = {
     "ASSET_PREDICT_SOURCE": ("crystal_ball", "'cotahist', 'yahoo' or 'duckdb'"),
     "ASSET_PREDICT_AS_OF": ("yesterday", "ASSET_PREDICT_AS_OF='yesterday'"),
     "ASSET_PREDICT_SIGNAL_STRENGTH": ("2", "less than or equal to 0.5"),
-    "DAILY_TASK_HOUR": ("24", "less than or equal to 23"),
+    "DAILY_TASK_HOUR": ("23", "an hour from 0 to 9 was expected"),
 }
 
 

@@ -11,10 +11,26 @@ import pytest
 
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.market.sessions import TIME_ZONE
+from asset_predict_dagster.market.simulated import SimulatedMarket
+from asset_predict_dagster.market.simulated_folder import SimulatedFolder
 from asset_predict_dagster.pipeline.resources import Clock
 from asset_predict_dagster.predictions.ledger import asked_sessions
-from asset_predict_dagster.tables import CHAMPIONS, OUTCOMES, PREDICTIONS, QUOTES
-from asset_predict_dagster_tests.pipeline.conftest import AS_OF, Workplace, new_workplace
+from asset_predict_dagster.tables import (
+    CHAMPIONS,
+    INGESTED_FILES,
+    INGESTED_SESSIONS,
+    OUTCOMES,
+    PREDICTIONS,
+    QUOTES,
+    RAW_QUOTES,
+    REJECTED_RECORDS,
+)
+from asset_predict_dagster_tests.pipeline.conftest import (
+    AS_OF,
+    STRONG,
+    Workplace,
+    new_workplace,
+)
 
 NEXT_SESSIONS = (date(2021, 1, 4), date(2021, 1, 5))
 
@@ -104,11 +120,26 @@ class At(Clock):
         return datetime.fromisoformat(self.moment).replace(tzinfo=ZoneInfo(TIME_ZONE))
 
 
-def predicted_at(place: Workplace, moment: str) -> dict[str, str]:
-    """What the asset says when it is made at that moment from the quotes that there are."""
+class Silent(SimulatedFolder):
+    """A market that publishes nothing more."""
+
+    def refresh(self, last: date) -> list[str]:
+        return []
+
+
+def predicted_at(place: Workplace, moment: str, *, looks: bool = True) -> dict[str, str]:
+    """What the asset says when it is made at that moment from the quotes that there are.
+
+    `looks`: in a run that asks the source for files as well, in vain.
+    """
     job = build_definitions(place.settings, clock=At(moment=moment))
+    read = [RAW_QUOTES, INGESTED_FILES, INGESTED_SESSIONS, REJECTED_RECORDS] if looks else []
     result = job.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=place.instance, asset_selection=[dg.AssetKey("predictions")]
+        instance=place.instance,
+        asset_selection=[dg.AssetKey(table.name) for table in [*read, PREDICTIONS]],
+        resources={
+            "market": Silent(place.settings.landing, market=SimulatedMarket(42, STRONG)),
+        },
     )
     (event,) = result.asset_materializations_for_node("predictions")
     return {name: value.value for name, value in event.metadata.items()}
@@ -125,6 +156,11 @@ def test_a_late_file_is_waited_for_and_then_its_session_answered_without_it(
     told = predicted_at(place, "2021-01-05 09:59")
     assert told["awaited"] == "2021-01-04, until 2021-01-05 10:00 in São Paulo"
     assert told["predicted"].startswith("nothing")
+    assert len(place.lake.read(PREDICTIONS)) == before
+
+    # A retraining does not look whether the file has come.
+    told = predicted_at(place, "2021-01-05 10:00", looks=False)
+    assert told["left_to_daily_prediction"] == "2021-01-04"
     assert len(place.lake.read(PREDICTIONS)) == before
 
     told = predicted_at(place, "2021-01-05 10:00")

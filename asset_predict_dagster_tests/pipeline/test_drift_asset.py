@@ -3,6 +3,7 @@
 import shutil
 from datetime import date, timedelta
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +12,6 @@ from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sessions import sessions_between
 from asset_predict_dagster.pipeline.resources import Models
-from asset_predict_dagster.pipeline.sensors import retrain_request
 from asset_predict_dagster.predictions.drift import input_drift
 from asset_predict_dagster.predictions.drift_rows import SAID, input_columns
 from asset_predict_dagster.tables import (
@@ -25,6 +25,7 @@ from asset_predict_dagster.tables import (
     UNIVERSE,
 )
 from asset_predict_dagster_tests.pipeline.conftest import AS_OF, Workplace, new_workplace
+from asset_predict_dagster_tests.pipeline.retraining_watch import Watch
 
 QUARTER = 63
 
@@ -143,8 +144,8 @@ def test_a_quarter_of_another_volatility_is_drift_and_a_training_is_asked_for(pl
     assert (table["alarm_since"].dt.date > AS_OF).all()
     assert health["causes"].tolist() == ["drifting", "drifting"]
     now = health["checked_at"].iloc[0].to_pydatetime()
-    request = retrain_request(place.lake, now, stale_after_days=15)
-    assert request.run_key == f"retrain-lstm-drifting,random_forest-drifting-{now.date()}"
+    request = Watch(place).at(now)
+    assert request.run_key == f"retrain-random_forest-drifting-{now.date()}"
     assert "inputs: drift since 2021-" in request.tags["asset_predict/reason"]
 
 
@@ -182,7 +183,7 @@ def test_skill_is_kept_while_it_comes_true_and_lost_when_the_opposite_does(
     health = judge(place, "model_health")
     assert health["verdict"].to_dict() == {"random_forest": verdict, "lstm": "fresh"}
     now = health["checked_at"].iloc[0].to_pydatetime()
-    request = retrain_request(place.lake, now, stale_after_days=15)
+    request = Watch(place).at(now)
     assert ("random_forest-losing_skill" in getattr(request, "run_key", "")) == (sign < 0)
 
 
@@ -231,3 +232,18 @@ def test_quotes_behind_the_last_closed_session_make_it_broken(place: Workplace):
     health = judge(late, "model_health")
     assert (health["verdict"] == "broken").all()
     assert health["reason"].str.contains("2 sessions behind the last closed one").all()
+
+
+def test_a_check_that_failed_on_what_models_read_makes_them_broken(place: Workplace):
+    place.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey("quotes"),
+            check_name="prices_are_possible",
+            passed=False,
+            metadata={},
+            severity=dg.AssetCheckSeverity.ERROR,
+        )
+    )
+    health = judge(place, "model_health")
+    assert (health["verdict"] == "broken").all()
+    assert health["reason"].str.contains("failed checks: quotes: prices_are_possible").all()

@@ -54,6 +54,7 @@ def models_of(place: Workplace) -> Models:
         checkpoints="",
         seed=settings.seed,
         stale_after_days=15,
+        expires_after_days=60,
     )
 
 

@@ -116,13 +116,7 @@ def test_every_opening_is_a_tick_and_the_first_tick_is_at_the_hour(first_year: i
     }
 
 
-def test_after_the_opening_there_is_one_tick(life: Life):
-    late = life_with_champions(life.place.settings.data.parent / "late", daily_task_hour=19)
-    assert cron_lines(19) == ["0 19 * * *"]
-    assert session_of(late.tick("2024-02-20 19:00")) == date(2024, 2, 19)
-
-
-@pytest.mark.parametrize("hour", [0, 3, 9, 10, 19])
+@pytest.mark.parametrize("hour", [0, 3, 9])
 def test_the_session_in_turn_is_the_one_before_the_morning(hour: int):
     """On the 20th its own session has closed, long since, and is not in turn before the 21st."""
     before = at(f"2024-02-20 {hour:02d}:00") - timedelta(seconds=1)
@@ -143,6 +137,43 @@ def test_the_session_of_the_settings_is_in_turn_whatever_the_clock_says(tmp_path
 def test_a_run_that_failed_is_asked_for_again_half_an_hour_later(life: Life):
     life.ran(life.tick("2024-02-20 03:00"), FAILED)
     assert session_of(life.tick("2024-02-20 03:30")) == date(2024, 2, 19)
+
+
+def asked_from(first: str, until: str, life: Life, became: dg.DagsterRunStatus) -> list[str]:
+    """When runs are asked for, by either of the two, at every tick and 15 minutes later."""
+    asked = []
+    for tick in ticks(first, until):
+        for moment, ask in ((tick, life.tick), (tick + timedelta(minutes=15), life.catch_up)):
+            answer = ask(moment)
+            if session_of(answer):
+                asked.append(f"{moment:%a %H:%M}")
+                life.ran(answer, became)
+    return asked
+
+
+def test_a_history_that_ended_long_ago_is_looked_at_once_a_day(life: Life):
+    """Six sessions lie from the 9th to the 21st, Carnival's days left out: one more than five."""
+    life.quoted("2024-02-09")
+    assert asked_from("2024-02-22", "2024-02-25", life, FINISHED) == [
+        *("Thu 03:00", "Fri 03:00", "Sat 03:00")
+    ]
+    why = reason(life.tick("2024-02-24 03:30"))
+    assert "newest quotes are of 2024-02-09, more than 5 sessions before 2024-02-23" in why
+    assert "run of 03:00" in why
+
+
+def test_five_sessions_behind_is_late_and_looked_at_until_b3_opens(life: Life):
+    life.quoted("2024-02-09")
+    asked = asked_from("2024-02-21", "2024-02-22", life, FINISHED)
+    assert asked[:2] == ["Wed 03:00", "Wed 03:30"]
+    assert asked[-1] == "Wed 10:00"
+    assert len(asked) == 15
+
+
+def test_a_look_that_failed_is_repeated_though_the_history_ended_long_ago(life: Life):
+    life.quoted("2024-02-09")
+    life.ran(life.tick("2024-02-22 03:00"), FAILED)
+    assert session_of(life.tick("2024-02-22 03:30")) == date(2024, 2, 21)
 
 
 def test_nothing_is_asked_for_while_a_daily_run_is_unfinished(life: Life):
@@ -167,7 +198,7 @@ def test_without_champions_it_says_what_to_run(tmp_path):
     )
 
 
-@pytest.mark.parametrize("hour", [0, 3, 9, 10, 19])
+@pytest.mark.parametrize("hour", range(10))
 def test_the_sensors_keep_away_from_every_tick_as_long_as_it_lasts(hour: int):
     for tick in ticks("2018-02-10", "2018-02-24", hour):
         for seconds in (-120, 0, 181):

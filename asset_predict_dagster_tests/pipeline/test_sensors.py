@@ -4,10 +4,11 @@ What is due on which day is `predictions/test_retraining.py`'s.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import pandas as pd
 import pytest
 from dagster._core.events import DagsterEvent, DagsterEventType
 from dagster._core.remote_origin import (
@@ -20,11 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
-from asset_predict_dagster.definitions import build_definitions
-from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.pipeline.sensors import retrain_stale_models
-from asset_predict_dagster.tables import CHAMPIONS, MODEL_HEALTH
+from asset_predict_dagster.tables import CHAMPIONS, MODEL_HEALTH, PROMOTIONS
 from asset_predict_dagster_tests.pipeline.conftest import Workplace, new_workplace
+from asset_predict_dagster_tests.pipeline.retraining_watch import Watch
 
 
 def origin_of(job: str) -> RemoteJobOrigin:
@@ -32,53 +32,6 @@ def origin_of(job: str) -> RemoteJobOrigin:
     module = LoadableTargetOrigin(module_name="asset_predict_dagster.definitions")
     location = InProcessCodeLocationOrigin(module, location_name="asset_predict_dagster")
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job)
-
-
-class MovedClock(Clock):
-    """A clock that a test has set."""
-
-    at: str
-
-    def now(self) -> datetime:
-        return datetime.fromisoformat(self.at)
-
-
-@dataclass
-class Watch:
-    """The sensor looking at one workplace at a given time."""
-
-    place: Workplace
-    definitions: dg.Definitions = field(default_factory=dg.Definitions)
-
-    def __post_init__(self):
-        if self.definitions.jobs is None:
-            self.definitions = build_definitions(self.place.settings)
-
-    def at(self, now: datetime) -> dg.RunRequest | dg.SkipReason:
-        """As the daemon asks."""
-        settings = self.place.settings
-        with dg.build_sensor_context(
-            instance=self.place.instance,
-            definitions=self.definitions,
-            resources={
-                "lake": LakeTables(root=settings.lake_root),
-                "clock": MovedClock(at=now.isoformat()),
-                "models": Models(
-                    database="",
-                    bundles="",
-                    presets="",
-                    checkpoints="",
-                    seed=0,
-                    stale_after_days=15,
-                    expires_after_days=60,
-                ),
-            },
-        ) as context:
-            tick = retrain_stale_models.evaluate_tick(context)
-        if tick.run_requests:
-            (request,) = tick.run_requests
-            return request
-        return dg.SkipReason(tick.skip_message)
 
 
 @pytest.fixture(scope="module")
@@ -238,13 +191,59 @@ def asks(watch: Watch, now: datetime) -> str:
 FINISHED, FAILED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
 
 
-@pytest.mark.parametrize("cause", ["drifting", "losing_skill"])
+@pytest.mark.parametrize("cause", ["missing", "drifting", "losing_skill"])
 def test_an_alarm_of_the_serving_version_requests_a_training(told, trained_at: datetime, cause):
     now = trained_at + timedelta(days=1)
     request = told(cause).at(now)
     assert isinstance(request, dg.RunRequest)
     assert request.run_key == f"retrain-lstm-{cause}-{now.date()}"
     assert request.tags["asset_predict/reason"] == f"because {cause}"
+
+
+def test_where_no_bundle_can_be_opened_the_daily_run_fails_and_both_are_missing(
+    told, trained_at: datetime
+):
+    """It fails before it tells the health of any."""
+    watch, now = told(""), trained_at + timedelta(days=1)
+    assert asks(watch, now) == ""
+    daily = dg.DagsterRun(job_name="daily_prediction", status=FAILED)
+    watch.place.instance.add_run(daily)
+    request = watch.at(now)
+    assert request.tags["asset_predict/causes"] == "random_forest-missing"
+    assert "random_forest cannot be asked: bundle " in request.tags["asset_predict/reason"]
+    good = dg.DagsterRun(job_name="daily_prediction", status=FINISHED)
+    watch.place.instance.add_run(good)
+    assert asks(watch, now) == ""
+
+
+def test_what_a_person_went_back_to_is_not_stale_for_five_sessions(told):
+    """Trained at once, the version that follows would take its place within minutes."""
+    watch = as_if_trained_on(told(""), CHAMPIONS_DAY - timedelta(days=16))
+    log = pd.DataFrame({name: [""] for name in PROMOTIONS.column_names}).assign(
+        model="lstm",
+        decided_at=CHAMPIONS_DAY,
+        decision="rolled_back",
+        model_version="1",
+        status="proven",
+        by="person",
+        bundle="digest",
+        training_end=pd.Timestamp("2024-01-05"),
+        trained_at=CHAMPIONS_DAY,
+    )
+    watch.place.lake.write(PROMOTIONS, log)
+    ran(watch, watch.at(CHAMPIONS_DAY), FINISHED)
+    skipped = watch.at(CHAMPIONS_DAY + timedelta(days=1))
+    assert isinstance(skipped, dg.SkipReason)
+    assert "random_forest-stale: a training of 2024-02-08 has not mended" in skipped.skip_message
+    assert "lstm: a person decided on 2024-02-08 who serves, so its age counts from" in (
+        skipped.skip_message or ""
+    )
+    # Monday the 19th is the fifth session; what else is wrong does not wait for it.
+    assert asks(watch, CHAMPIONS_DAY + timedelta(days=11)) == "lstm-stale"
+    health = watch.place.lake.read(MODEL_HEALTH)
+    health.loc[health["model"] == "lstm", "causes"] = "losing_skill"
+    watch.place.lake.write(MODEL_HEALTH, health)
+    assert asks(watch, CHAMPIONS_DAY + timedelta(days=1)) == "lstm-losing_skill"
 
 
 def test_an_alarm_of_a_version_that_no_longer_serves_is_over(told, trained_at: datetime):

@@ -102,6 +102,18 @@ def test_what_is_known_at_a_session_is_the_last_one_with_quotes():
     assert known_at([ASH], FRI) is None
 
 
+def test_only_who_has_looked_for_a_file_says_that_it_is_late():
+    quoted, wanted = [THU], due([THU], [THU], FRI, at(ASH, 13))
+    assert wanted.late == FRI
+    assert wanted.without_a_look(quoted) == Due(unread=(FRI,))
+    # What follows a session whose file may lie there unread is left as well: its turn would pass.
+    after_a_gap = due([THU], [THU, ASH], ASH, at(NEXT))
+    assert after_a_gap.without_a_look([THU, ASH]) == Due(unread=(FRI, ASH))
+    assert due([], [THU, FRI], ASH, at(NEXT, 13)).without_a_look([THU, FRI]) == Due(
+        (FRI,), unread=(ASH,)
+    )
+
+
 # Whatever happens
 
 FIRST, N = date(2024, 2, 1), 20
@@ -157,6 +169,9 @@ def test_nothing_is_asked_about_before_its_file_came_or_the_next_session_opened(
             assert known_at(quoted, session) is not None
             assert sessions_late(quoted, session) <= MOST_LATE
             assert session not in asked
+        blind = wanted.without_a_look(quoted)
+        assert set(blind.asked) <= set(quoted)
+        assert (*blind.asked, *blind.unread) == wanted.asked
         if wanted.awaited is not None:
             assert wanted.awaited == closed
             assert now < wanted.until

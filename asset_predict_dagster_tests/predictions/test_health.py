@@ -145,6 +145,8 @@ def test_a_model_of_which_nothing_is_amiss_is_fresh_and_says_what_was_looked_at(
         ({"skills": [LOST]}, "losing_skill", "losing_skill"),
         ({"skills": [LOST], "drifts": [DRIFTED]}, "losing_skill", "losing_skill,drifting"),
         ({"drifts": [DRIFTED], "age_days": 20}, "drifting", "drifting,stale"),
+        ({"damage": "model.onnx was altered"}, "missing", "missing"),
+        ({"damage": "altered", "failed_checks": ["quotes:sane"]}, "missing", "missing,broken"),
         ({"failed_checks": ["quotes:sane"], "age_days": 20}, "broken", "broken,stale"),
         ({"newest": date(2024, 1, 11), "skills": [LOST]}, "broken", "broken,losing_skill"),
     ],
@@ -159,6 +161,13 @@ def test_quotes_that_are_late_are_counted_in_sessions():
     assert (
         "the newest quotes are of 2024-01-09, 3 sessions behind the last closed one, 2024-01-12"
         in health["reason"]
+    )
+
+
+def test_a_champion_that_cannot_be_asked_says_why():
+    assert (
+        "lstm cannot be asked: model.onnx was altered"
+        in health_of(damage="model.onnx was altered")["reason"]
     )
 
 

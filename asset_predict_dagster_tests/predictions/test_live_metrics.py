@@ -92,9 +92,6 @@ def test_a_month_of_two_sessions_worked_out_by_hand():
     assert row["share_in_time"] == 1.0
     # 1 - 6 Σd² / 24: Σd² is 2 on the one day and 6 on the other.
     assert row["rank_ic"] == pytest.approx((0.5 - 0.5) / 2)
-    # s = .7071, so s / √2 = .5, and Student's t of one degree of freedom is 12.706.
-    assert row["rank_ic_high"] == pytest.approx(6.353, abs=1e-3)
-    assert row["rank_ic_low"] == pytest.approx(-6.353, abs=1e-3)
     # The move of 0 has no sign. Of five all were said to rise, and four did.
     assert row["hit_rate"] == row["naive_hit_rate"] == 0.8
     # |r - f|: 1, 3, 1, 0, 0, 3 %; |r|: 2, 1, 4, 1, 2, 0 %.
@@ -159,11 +156,30 @@ def test_a_month_in_which_all_was_refused_has_no_share_in_time():
     assert row[FIGURES].isna().all()
 
 
-def test_one_session_has_no_interval():
-    rows = [said(ticker, FRIDAY, 0.01 * place) for place, ticker in enumerate(TICKERS)]
-    row = metrics(rows, [met(row, row["expected_return"]) for row in rows]).iloc[0]
-    assert row["rank_ic"] == pytest.approx(1.0)
+def of_correlations(*signs: int) -> pd.Series:
+    """The month's row when in each session all came in the order said (1) or in its reverse."""
+    sessions = sessions_between(date(2024, 1, 2), date(2024, 1, 31)).astype(object)[: len(signs)]
+    rows, came = [], []
+    for session, sign in zip(sessions, signs, strict=True):
+        mine = [said(ticker, session, 0.01 * place) for place, ticker in enumerate(TICKERS)]
+        rows += mine
+        came += [met(row, sign * row["expected_return"]) for row in mine]
+    return metrics(rows, came).iloc[0]
+
+
+def test_four_sessions_have_no_interval():
+    row = of_correlations(1, 1, 1, -1)
+    assert row["rank_ic"] == pytest.approx(0.5)
     assert row[["rank_ic_low", "rank_ic_high"]].isna().all()
+
+
+def test_an_interval_ends_where_correlations_do():
+    # s = .8944, so s / √5 = .4, and Student's t of four degrees of freedom is 2.7764.
+    row = of_correlations(1, 1, 1, 1, -1)
+    assert row["rank_ic"] == pytest.approx(0.6)
+    assert row["rank_ic_low"] == pytest.approx(0.6 - 2.7764 * 0.4, abs=1e-4)
+    assert row["rank_ic_high"] == 1.0
+    assert of_correlations(-1, -1, -1, -1, 1)["rank_ic_low"] == -1.0
 
 
 def test_without_a_ledger_row_there_is_no_month():
@@ -173,6 +189,19 @@ def test_without_a_ledger_row_there_is_no_month():
         pd.DataFrame([met(rows[0], 0.0)]).iloc[:0].drop(columns=["target_session", "horizon"])
     )
     assert live_metrics(empty.drop(columns="expected_return"), outcomes).empty
+
+
+def test_a_target_that_became_a_holiday_counts_from_midnight_of_its_day():
+    """It was said of Carnival Monday, 12 February 2024, whose midnight is 03:00 UTC."""
+    holiday, midnight = pd.Timestamp("2024-02-12"), pd.Timestamp("2024-02-12 03:00", tz="UTC")
+    before = said("ABCD3", date(2024, 2, 9)) | {
+        "target_session": holiday,
+        "created_at": midnight - timedelta(minutes=1),
+    }
+    after = before | {"ticker": "EFGH4", "created_at": midnight}
+    ordinary = said("ABCD3", date(2024, 2, 14))
+    row = metrics([before, after, ordinary], []).iloc[0]
+    assert (row["n_predictions"], row["n_caught_up"]) == (2, 1)
 
 
 # --- Against a plain loop -----------------------------------------------------------------------
@@ -214,9 +243,9 @@ def by_a_plain_loop(rows: list[dict], outcomes: list[dict]) -> dict[tuple[str, s
         rises = sum(r > 0 for _, r in moves)
         nan = float("nan")
         low, high = nan, nan
-        if len(daily) > 1:
+        if len(daily) >= 5:
             half = t.ppf(0.975, len(daily) - 1) * np.std(daily, ddof=1) / len(daily) ** 0.5
-            low, high = np.mean(daily) - half, np.mean(daily) + half
+            low, high = max(np.mean(daily) - half, -1), min(np.mean(daily) + half, 1)
         n_said = len(mine) - n_refused
         table[key] = {
             "n_sessions": len({r["target_session"] for r in in_time}),

@@ -181,6 +181,25 @@ def test_a_prediction_whose_quote_was_taken_back_is_left_too():
     assert meet_outcomes(prediction("ABCD3", 10.0), market).empty
 
 
+@pytest.mark.parametrize(("n_after", "n_met"), [(4, 0), (5, 1)])
+def test_a_quote_taken_back_is_waited_for_as_a_file_is_and_then_the_last_close_is_the_start(
+    n_after, n_met
+):
+    """R$ 8 on the 8th, and on the 9th no trade any more; 10.4 on the 14th is 30 % above 8."""
+    days = pd.to_datetime(sessions_between(date(2024, 2, 8), date(2024, 2, 21))).as_unit("us")
+    days = days[: 3 + n_after].delete(1)
+    one = quotes(ABCD3=[8.0])
+    market = pd.concat([one] * len(days), ignore_index=True)
+    market["session"], market["adjusted_close"] = days, [8.0] + [10.4] * (len(days) - 1)
+    unknown = prediction("LOST3", 10.0)
+    said = pd.concat([unknown, prediction("ABCD3", 10.0)], ignore_index=True)
+    table = meet_outcomes(said, market)
+    assert table["ticker"].tolist() == ["ABCD3"] * n_met
+    assert table["realised_return"].tolist() == pytest.approx([0.3] * n_met)
+    assert table["realised_price"].tolist() == pytest.approx([13.0] * n_met)
+    assert not table["is_halted"].any()
+
+
 # The paper that was ABCD3 trades as WXYZ3 from the 14th on
 
 CHANGE = [("ABCD3", "WXYZ3", "2024-02-14")]
@@ -328,6 +347,18 @@ def test_a_file_that_has_not_come_five_sessions_later_is_not_waited_for(n_after,
     assert len(table) == n_met
     assert table["is_halted"].all()
     assert (table["realised_return"] == 0.0).all()  # the last price stands: that of the 9th
+
+
+def test_a_target_that_became_a_holiday_is_met_by_the_last_close_before_it():
+    # Said of Monday the 12th by a calendar without Carnival: 10 of the 9th stands.
+    said = prediction("ABCD3", 10.0).assign(target_session=pd.Timestamp("2024-02-12"))
+    days = pd.to_datetime(sessions_between(date(2024, 2, 9), date(2024, 2, 21))).as_unit("us")
+    one = quotes(ABCD3=[9.0, 10.0]).tail(1)
+    market = pd.concat([one] * len(days), ignore_index=True)
+    market["session"], market["adjusted_close"] = days, 10.0 + np.arange(len(days))
+    outcome = met(said, market)
+    assert (outcome["realised_return"], outcome["is_halted"]) == (0.0, True)
+    assert outcome["target_session"] == pd.Timestamp("2024-02-12")
 
 
 def test_a_corrected_file_does_not_rewrite_what_was_met(tmp_path):

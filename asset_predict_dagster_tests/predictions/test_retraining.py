@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from itertools import pairwise
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from asset_predict_dagster.predictions.retraining import (
     Asked,
     Due,
     NotDue,
+    left_by_hand,
     next_training,
 )
 
@@ -181,3 +183,33 @@ def test_never_above_the_cap_never_twice_a_day_and_every_cause_in_the_end(
             if earlier.is_finished:
                 again = session_after(earlier.day, 5)
                 assert later.day >= again or not set(later.causes) & earlier.causes
+
+
+def decided(*by: str, model: str = "lstm") -> pd.DataFrame:
+    """Decisions one after the other, the last one on Thursday."""
+    noon = pd.Timestamp(THURSDAY, tz="UTC") + timedelta(hours=12)
+    hours = [noon - timedelta(hours=ago) for ago in reversed(range(len(by)))]
+    return pd.DataFrame({"model": model, "decided_at": hours, "by": by})
+
+
+@pytest.mark.parametrize(
+    ("today", "is_left"), [("02-08", True), ("02-18", True), ("02-19", False), ("02-20", False)]
+)
+def test_the_age_of_what_a_person_let_serve_counts_from_the_fifth_session_on(today, is_left):
+    """Of Thursday these are 9, 14, 15, 16 and Monday the 19th."""
+    left = left_by_hand(decided("rule", "person"), date.fromisoformat(f"2024-{today}"))
+    assert left == (
+        {
+            "lstm": "lstm: a person decided on 2024-02-08 who serves, so its age counts from"
+            " 2024-02-19 on"
+        }
+        if is_left
+        else {}
+    )
+
+
+def test_only_the_last_decision_about_a_model_counts():
+    both = pd.concat([decided("person", "rule"), decided("rule", "person", model="random_forest")])
+    assert set(left_by_hand(both, THURSDAY)) == {"random_forest"}
+    assert set(left_by_hand(both[::-1], THURSDAY)) == {"random_forest"}
+    assert left_by_hand(None, THURSDAY) == left_by_hand(both[:0], THURSDAY) == {}

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 import pytest
 
-from asset_predict_dagster.errors import NoChampionError, RegistryError
+from asset_predict_dagster.errors import BundleError, NoChampionError, RegistryError
 from asset_predict_dagster.evaluation.evaluate import evaluate
 from asset_predict_dagster.evaluation.forecasts import accumulate
 from asset_predict_dagster.models.experiment import Experiment
@@ -47,6 +47,7 @@ class History:
         last_session: date = LAST_SESSION,
         failed_checks: tuple[str, ...] = (),
         models: tuple[str, ...] = MODELS,
+        **silent: object,
     ) -> pd.DataFrame:
         """Judge what was trained last; the table of champions of that day."""
         return choose_champions(
@@ -58,6 +59,7 @@ class History:
             last_session,
             MONDAY + timedelta(days=day),
             failed_checks=failed_checks,
+            **silent,
         )
 
     def decided(self, model: str) -> list[tuple[str, str]]:
@@ -205,6 +207,34 @@ def test_the_champion_itself_goes_on_serving_whatever_check_failed(history):
     history.train(0, seed=1, random_forest=0.3, lstm=0.3)
     first = history.judge(1)
     pd.testing.assert_frame_equal(history.judge(2, failed_checks=FAILED), first)
+
+
+@pytest.mark.parametrize(("day", "decision"), [(60, "kept"), (61, "promoted")])
+def test_a_proven_champion_that_has_expired_gives_way_to_an_unproven_challenger(
+    history, day, decision
+):
+    """Else nobody would ever serve again: what comes after it has learned of a market in which
+    there is nothing to know."""
+    history.train(0, seed=1, random_forest=0.3, lstm=0.3)
+    history.train(20, seed=2, random_forest=0.0, lstm=0.0)
+    table = history.judge(day, expires_after=timedelta(days=60))
+    assert set(table["decision"]) == {decision}
+    assert set(table["status"]) == {"proven" if decision == "kept" else "unproven"}
+    said = "it was trained 61 days ago, and expires after 60"
+    assert table["reason"].str.contains(said).all() == (decision == "promoted")
+
+
+def test_a_champion_whose_bundle_cannot_be_opened_gives_way(history):
+    def load(digest: str) -> str:
+        if digest == trained_model("lstm", 1).serving_bundle:
+            raise BundleError("bundle of the lstm: model.onnx was altered")
+        return digest
+
+    history.train(0, seed=1, random_forest=0.3, lstm=0.3)
+    history.train(1, seed=2, random_forest=0.0, lstm=0.0)
+    table = history.judge(2, load=load)
+    assert by_model(table, "decision") == {"random_forest": "kept", "lstm": "promoted"}
+    assert "model.onnx was altered" in by_model(table, "reason")["lstm"]
 
 
 def test_the_log_is_a_table_of_every_decision_and_what_it_was_made_of(history):

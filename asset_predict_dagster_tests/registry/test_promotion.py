@@ -319,3 +319,21 @@ def test_a_champion_that_was_never_evaluated_has_shown_no_skill():
     """A person may promote any version by hand."""
     verdict = decide("lstm", "2", "1", judged(**UNPROVEN, version="2"), ALIKE, seed=1)
     assert verdict.decision == "promoted"
+
+
+@pytest.mark.parametrize(("figures", "proven"), [(PROVEN, True), (UNPROVEN, False)])
+def test_a_champion_that_says_nothing_any_more_stands_in_nobodys_way(figures, proven):
+    """However proven it is: somebody must serve, and it is as if nobody did."""
+    evaluation = pd.concat([judged(**figures, version="2"), judged(**PROVEN, version="1")])
+    verdict = decide("lstm", "2", "1", evaluation, WORSE, 1, silent="it was trained 61 days ago")
+    assert (verdict.decision, verdict.is_proven) == ("promoted", proven)
+    assert verdict.reason.startswith(
+        "version 1 says nothing any more (it was trained 61 days ago); it has"
+    )
+
+
+def test_nor_does_it_let_in_what_is_scoped_failed_a_check_or_was_put_aside():
+    evaluation = pd.concat([judged(**PROVEN, version="2"), judged(**PROVEN, version="1")])
+    for kept_by in ({"scope": "horizon=5"}, {"failed_checks": ["quotes"]}, {"put_aside": {"2"}}):
+        verdict = decide("lstm", "2", "1", evaluation, BETTER, 1, silent="old", **kept_by)
+        assert (verdict.decision, verdict.is_proven) == ("kept", True)

@@ -97,6 +97,26 @@ def test_nobody_is_asked_whom_a_person_went_back_from():
     assert served_at(log, champions_of(log), date(2024, 1, 16)).empty
 
 
+def test_a_version_that_cannot_serve_is_passed_over_for_the_next_earlier_one():
+    def version_at(session: date, *damaged: str) -> list[str]:
+        champions = champions_of(JANUARY)
+        rows = served_at(JANUARY, champions, session, lambda *one: one[1] not in damaged)
+        assert list(rows["bundle"]) == [f"bundle {one}" for one in rows["model_version"]]
+        return list(rows["model_version"])
+
+    assert version_at(date(2024, 2, 1), "3") == ["2"]
+    assert version_at(date(2024, 2, 1), "3", "2") == ["1"]
+    assert version_at(date(2024, 2, 1), "2") == ["3"]
+    assert version_at(date(2024, 1, 16), "1") == []
+
+
+def test_a_version_is_named_by_its_model_its_number_and_its_bundle():
+    asked = []
+    served_at(JANUARY, champions_of(JANUARY), date(2024, 1, 22), lambda *one: asked.append(one))
+    # Version 3 has learned from later sessions: whether it is whole is not asked.
+    assert asked == [("lstm", "2", "bundle 2"), ("lstm", "1", "bundle 1")]
+
+
 def test_where_an_earlier_program_kept_no_log_the_champion_is_all_there_is():
     champions = champions_of(JANUARY)
     assert list(served_at(None, champions, date(2024, 2, 1))["model_version"]) == ["3"]
