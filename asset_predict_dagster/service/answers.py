@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import Request, Response
 from pydantic import BaseModel
@@ -91,22 +92,15 @@ def serving(snapshot: Snapshot, models: Sequence[str]) -> Version:
 
 
 def said_of(snapshot: Snapshot, version: Version, ticker: str) -> Said:
-    """What a version says of a ticker that is forecast.
+    """What a version says of a ticker that is forecast: prices of the sessions to come.
 
     Raises
     ------
     ApiError
-        422 with the reason if the ticker is refused; 503 if the quotes are older than five
-        sessions.
+        422 with the reason if the ticker is refused, or if the quotes are older than five sessions.
     """
     if snapshot.is_too_late:
-        raise ApiError(
-            503,
-            "late_data",
-            f"the newest quotes are of {snapshot.session}, and {snapshot.sessions_late} sessions"
-            f" have closed since; with more than {MOST_LATE} nothing is predicted",
-            {"session": str(snapshot.session), "sessions_late": snapshot.sessions_late},
-        )
+        raise _late(snapshot, f"with more than {MOST_LATE} nothing is predicted", {})
     said = version.said[ticker]
     if said.is_refused:
         why = _REASONS.get(said.reason, "the model gives no forecast of it")
@@ -122,6 +116,55 @@ def said_of(snapshot: Snapshot, version: Version, ticker: str) -> Said:
             },
         )
     return said
+
+
+def action_of(snapshot: Snapshot, version: Version, ticker: str) -> Said:
+    """As `said_of`, where its action is of the next session.
+
+    Raises
+    ------
+    ApiError
+        As `said_of`, and 422 if the quotes are late: the action is of a session that is over. The
+        price of the next session is in the details.
+    """
+    said = said_of(snapshot, version, ticker)
+    if snapshot.sessions_late:
+        raise _late(
+            snapshot,
+            "what is known of the next one is its price alone, which POST /api/v1/predict says too",
+            {
+                "ticker": ticker,
+                "target_session": str(snapshot.targets[0]),
+                "last_price": said.last_close,
+                "predicted_price": said.predicted_prices[0],
+                "price_low": float(said.price_lows[0]),
+                "price_high": float(said.price_highs[0]),
+            },
+        )
+    return said
+
+
+def _late(snapshot: Snapshot, so: str, details: dict[str, Any]) -> ApiError:
+    late = snapshot.sessions_late
+    closed = "1 session has" if late == 1 else f"{late} sessions have"
+    return ApiError(
+        422,
+        "late_data",
+        f"the newest quotes are of {snapshot.session}, and {closed} closed since; {so}",
+        {
+            **details,
+            "reason": "late_data",
+            "session": str(snapshot.session),
+            "sessions_late": late,
+        },
+    )
+
+
+def problem_of(request: Request) -> str | None:
+    """Why what is served is not all that the lake has now, in words; None if it is."""
+    refresher = request.app.state.refresher
+    passed_over = refresher.snapshot.passed_over if refresher.snapshot else ()
+    return refresher.problem or "; ".join(passed_over) or None
 
 
 def number(value: float) -> float | None:

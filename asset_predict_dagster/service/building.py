@@ -2,20 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
-from asset_predict_dagster.errors import TableError
+from asset_predict_dagster.errors import (
+    AssetPredictError,
+    BundleError,
+    RegistryError,
+    TableError,
+)
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sessions import session_after, sessions_between
 from asset_predict_dagster.models.bundle import load_bundle
+from asset_predict_dagster.predictions.daily import Serving
 from asset_predict_dagster.predictions.due import MOST_LATE
+from asset_predict_dagster.predictions.roster import Roster
 from asset_predict_dagster.predictions.served_samples import RECENT_SESSIONS
-from asset_predict_dagster.registry.registered import Registered, registered_versions
+from asset_predict_dagster.registry.registered import registered_versions
 from asset_predict_dagster.service.papers import Market, papers_of
-from asset_predict_dagster.service.redaction import Places
+from asset_predict_dagster.service.redaction import Places, without_paths
 from asset_predict_dagster.service.served import Serves, versions_of
 from asset_predict_dagster.service.snapshot import HISTORY, Paper, Snapshot, State, Version
 from asset_predict_dagster.service.state import look
@@ -24,6 +32,7 @@ from asset_predict_dagster.tables import (
     CHAMPIONS,
     FOLDS,
     PATH_HORIZONS,
+    PROMOTIONS,
     QUOTES,
     RAW_QUOTES,
     UNIVERSE,
@@ -50,14 +59,15 @@ def build_snapshot(places: Places, expires_after: timedelta, state: State) -> Sn
         If a table or a bundle cannot be read, or a run is just writing the tables.
     """
     lake = Lake(places.lake_root)
-    serving = _champions(lake, places, state) if _are_made(state, (CHAMPIONS,)) else []
-    is_made = _are_made(state, _TABLES_OF_THE_MARKET)
-    market = _market(lake, state, serving) if is_made else None
     papers: Mapping[str, Paper] = {}
     versions: Mapping[str, Version] = {}
-    session = None
-    if market is not None:
-        session = market.quotes["session"].max().date()
+    session, passed_over = None, ()
+    if _are_made(state, _TABLES_OF_THE_MARKET):
+        session = _last_session(lake, state)
+        serving, passed_over = _serving(lake, places, state, session)
+        market = _market(lake, state, session, serving)
+        if not serving and _are_made(state, (CHAMPIONS,)):
+            raise _nobody_answers(session, passed_over)
         papers = papers_of(market)
         asked = versions_of(
             lake, places, state, serving, market, _forecast_late(session, state), expires_after
@@ -77,8 +87,9 @@ def build_snapshot(places: Places, expires_after: timedelta, state: State) -> Sn
             "raw": state.versions[RAW_QUOTES.name] is not None,
             "processed": state.versions[FEATURES.name] is not None,
             "split": state.versions[FOLDS.name] is not None,
-            "trained": bool(serving),
+            "trained": _are_made(state, (CHAMPIONS,)),
         },
+        passed_over=passed_over,
     )
 
 
@@ -97,9 +108,12 @@ def build_version(
     if known is None or not _are_made(state, _TABLES_OF_THE_MARKET):
         return None
     lake = Lake(places.lake_root)
-    asked = [_serves(known, places, "unproven", False)]
-    market = _market(lake, state, asked)
-    late = _forecast_late(market.quotes["session"].max().date(), state)
+    bundle = load_bundle(places.bundles, known.bundle)
+    trained_at = datetime.fromisoformat(known.trained_at)
+    asked = [Serves(Serving(model, version, "unproven", bundle, trained_at), known, False)]
+    session = _last_session(lake, state)
+    market = _market(lake, state, session, asked)
+    late = _forecast_late(session, state)
     (found,) = versions_of(lake, places, state, asked, market, late, expires_after)
     return found
 
@@ -108,10 +122,9 @@ def _are_made(state: State, tables: tuple[Table, ...]) -> bool:
     return all(state.versions[table.name] is not None for table in tables)
 
 
-def _market(lake: Lake, state: State, serving: Sequence[Serves]) -> Market:
+def _market(lake: Lake, state: State, last: date, serving: Sequence[Serves]) -> Market:
     """The quotes of the last year, and all that is known of the sessions that models look at."""
-    lookback = max((one.bundle.card["lookback"] for one in serving), default=1)
-    last = _last_session(lake, state)
+    lookback = max((one.serving.bundle.card["lookback"] for one in serving), default=1)
     # Holes in the history would leave fewer sessions than a model looks back on.
     n_recent = max(RECENT_SESSIONS, lookback) + 10
     days = [
@@ -155,30 +168,38 @@ def _last_session(lake: Lake, state: State) -> date:
     return last
 
 
-def _champions(lake: Lake, places: Places, state: State) -> list[Serves]:
-    """The champions as the lake has them; the registry adds what their trainings measured."""
-    table = lake.read(CHAMPIONS, version=state.versions[CHAMPIONS.name])
+def _serving(
+    lake: Lake, places: Places, state: State, session: date
+) -> tuple[list[Serves], tuple[str, ...]]:
+    """Who is asked at the close of a session, as the table `predictions` is made; and who cannot be
+    opened, in words.
+    """
+    if not _are_made(state, (CHAMPIONS,)):
+        return [], ()
+    champions = lake.read(CHAMPIONS, version=state.versions[CHAMPIONS.name])
+    promotions = None
+    if _are_made(state, (PROMOTIONS,)):
+        promotions = lake.read(PROMOTIONS, version=state.versions[PROMOTIONS.name])
+    roster = Roster(
+        promotions, champions, partial(load_bundle, places.bundles), report=lambda _: None
+    )
+    asked = roster.at(session)
     registered = registered_versions(places.registry_database)
-    found = []
-    for row in table.itertuples():
-        known = registered.get((row.model, row.model_version))
-        champion = Registered(
-            model=row.model,
-            version=row.model_version,
-            bundle=row.bundle,
-            evaluation_bundle=known.evaluation_bundle if known else "",
-            trained_at=row.trained_at.isoformat(),
-            training_end=row.training_end.date().isoformat(),
-            run_id=known.run_id if known else "",
-            training_seconds=known.training_seconds if known else None,
-        )
-        found.append(_serves(champion, places, row.status, True))
-    return found
+    today = set(zip(champions["model"], champions["model_version"], strict=True))
+    found = [
+        Serves(one, registered.get((one.model, one.version)), (one.model, one.version) in today)
+        for one in asked
+    ]
+    return found, tuple(without_paths(said, places) for said in roster.passed_over)
 
 
-def _serves(known: Registered, places: Places, status: str, is_champion: bool) -> Serves:
-    bundle = load_bundle(places.bundles, known.bundle)
-    return Serves(known, bundle, status, is_champion)
+def _nobody_answers(session: date, passed_over: tuple[str, ...]) -> AssetPredictError:
+    if passed_over:
+        return BundleError(f"no model can answer; {'; '.join(passed_over)}")
+    return RegistryError(
+        f"every version that serves or served has learned from sessions after {session}, so what"
+        " it says at its close would be hindsight; run complete_pipeline or retrain"
+    )
 
 
 def _forecast_late(session: date, state: State) -> int:

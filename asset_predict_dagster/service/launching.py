@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
@@ -78,7 +79,10 @@ class Launcher:
         """
         until, pause = time.monotonic() + seconds, _FIRST_PAUSE
         while True:
-            run = await self._ask(self._runs.find, run_id)
+            run = None
+            # The run goes on, whether or not the webserver answers at this moment.
+            with suppress(ApiError):
+                run = await self.find(run_id)
             if run is not None and run.status == "failed":
                 raise ApiError(500, "run_failed", run.error or "the run failed", {"run_id": run_id})
             if run is not None and run.status == "completed":

@@ -33,7 +33,12 @@ def in_a_line(error: BaseException, places: Places) -> str:
         where = Path(trace.tb_frame.f_code.co_filename).name if trace else "an unknown place"
         line = f", line {trace.tb_lineno}" if trace else ""
         return f"{type(error).__name__} in {where}{line}"
-    said = " ".join(str(error).split())
+    return without_paths(str(error), places)
+
+
+def without_paths(said: str, places: Places) -> str:
+    """A sentence in one line, the folders of ours in it called `<data>` and `<lake>`."""
+    said = " ".join(said.split())
     hidden = {
         places.lake_root: "<lake>",
         str(Path(places.lake_root).resolve()) if "://" not in places.lake_root else "": "<lake>",

@@ -36,6 +36,7 @@ class Refresher:
         self.problem = ""
         self._task: asyncio.Task[None] | None = None
         self._failed: tuple[State | None, float] = (None, 0.0)
+        self._made = 0.0
 
     def start(self) -> None:
         """Begin, in the event loop that is running."""
@@ -57,10 +58,17 @@ class Refresher:
             except Exception as error:  # an object store's errors are many; the old one serves on
                 self._tell(in_a_line(error, self.places))
                 continue
-            if self.snapshot is not None and self.snapshot.state == state:
+            if self._is_served(state):
                 self._tell("")
             elif self._is_worth_trying(state):
                 await self._replace(state)
+
+    def _is_served(self, state: State) -> bool:
+        """Whether the snapshot is of that state; a bundle that was damaged may have been mended."""
+        now = self.snapshot
+        if now is None or now.state != state:
+            return False
+        return not now.passed_over or time.monotonic() - self._made < SECONDS_BEFORE_TRYING_AGAIN
 
     def _is_worth_trying(self, state: State) -> bool:
         failed, at = self._failed
@@ -76,10 +84,12 @@ class Refresher:
             self._tell(f"{error.kind}: {error}")
             return
         self.snapshot = made
-        self._failed = None, 0.0
+        self._failed, self._made = (None, 0.0), time.monotonic()
         self._tell("")
         # Thousands of objects that live until the next one: the collector need not look at them.
         gc.freeze()
+        for said in made.passed_over:
+            _log.warning("%s", said)
         _log.info("snapshot of session %s made in %.1f s", made.session, time.monotonic() - began)
 
     def _tell(self, problem: str) -> None:

@@ -32,6 +32,9 @@ _ENDED: dict[str, RunStatus] = {"SUCCESS": "completed", "FAILURE": "failed", "CA
 _WAITS = ("QUEUED", "NOT_STARTED")
 _UNFINISHED = (*_WAITS, "STARTING", "STARTED", "CANCELING", "MANAGED")
 
+_NOT_NOW = ("PipelineNotFoundError", "PythonError")
+"""Dagster's words for a code location that is away or failing: another time it makes the run."""
+
 _CONNECT_SECONDS, _READ_SECONDS = 3.0, 60.0
 """A busy machine takes seconds to make a run."""
 
@@ -56,7 +59,7 @@ class DagsterUnreachable(Exception):
 
 
 class RunRefused(Exception):
-    """Dagster does not make that run; the message is its own word for why, such as PythonError."""
+    """Dagster does not make that run; the message is its own word for why."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ class DagsterRuns:
             "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in tags.items()]},
         }
         answer = self._ask(_LAUNCH, {"of": params})["launchRun"]
-        if answer["__typename"] == "PipelineNotFoundError":
+        if answer["__typename"] in _NOT_NOW:
             raise DagsterUnreachable(answer["__typename"])
         if answer["__typename"] != "LaunchRunSuccess":
             raise RunRefused(answer["__typename"])

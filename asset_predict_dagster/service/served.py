@@ -10,7 +10,6 @@ import pandas as pd
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON, ACTIONS
 from asset_predict_dagster.dataset.splits import HOLDOUT
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.models.bundle import Bundle
 from asset_predict_dagster.predictions.daily import Serving, predict_last_session
 from asset_predict_dagster.registry.registered import Registered, importance_of
 from asset_predict_dagster.service.papers import Market
@@ -27,16 +26,11 @@ _RETURNS = ["expected_return", "realised_return"]
 
 @dataclass(frozen=True)
 class Serves:
-    """A version that is asked: what the registry knows of it, its bundle, has it shown skill."""
+    """A version that is asked, and what the registry knows of it; None if it has been lost."""
 
-    known: Registered
-    bundle: Bundle
-    status: str
+    serving: Serving
+    known: Registered | None
     is_champion: bool
-
-    @property
-    def trained_at(self) -> datetime:
-        return datetime.fromisoformat(self.known.trained_at)
 
 
 def versions_of(
@@ -55,27 +49,28 @@ def versions_of(
     last_close = market.quotes.groupby("ticker")["close"].last()
     judged = _judged(lake, state, serving)
     for one in serving:
-        known, card = one.known, one.bundle.card
-        mine = said[known.model]
+        asked, known, card = one.serving, one.known, one.serving.bundle.card
+        mine = said[asked.model]
         others = {
             ticker: Said(NOT_FORECAST, float(close))
             for ticker, close in last_close.items()
             if ticker not in mine
         }
         yield Version(
-            model=known.model,
-            version=known.version,
-            status=one.status,
+            model=asked.model,
+            version=asked.version,
+            status=asked.status,
             is_champion=one.is_champion,
-            trained_at=one.trained_at,
-            training_end=date.fromisoformat(known.training_end),
+            # A table has it as pandas', which the server would import to read the snapshot.
+            trained_at=datetime.fromisoformat(asked.trained_at.isoformat()),
+            training_end=date.fromisoformat(card["training_sessions"][1]),
             feature_names=tuple(card["feature_names"]),
-            importance=importance_of(places.registry_database, known.run_id),
+            importance=importance_of(places.registry_database, known.run_id if known else ""),
             n_training_rows=int(card["n_training_rows"]),
             n_validation_rows=int((card.get("validation") or {}).get("n_rows", 0)),
-            training_seconds=known.training_seconds,
+            training_seconds=known.training_seconds if known else None,
             said=mine | others,
-            figures=_figures(judged, known),
+            figures=_figures(judged, asked),
         )
 
 
@@ -83,11 +78,8 @@ def _said(
     serving: Sequence[Serves], market: Market, sessions_late: int, expires_after: timedelta
 ) -> dict[str, dict[str, Said]]:
     """Model → ticker → what it says, by the code that writes the table `predictions`."""
-    asked = [
-        Serving(s.known.model, s.known.version, s.status, s.bundle, s.trained_at) for s in serving
-    ]
     table = predict_last_session(
-        asked,
+        [one.serving for one in serving],
         market.quotes,
         market.universe,
         market.features,
@@ -140,17 +132,17 @@ def _judged(lake: Lake, state: State, serving: Sequence[Serves]) -> pd.DataFrame
         version=version,
         where={
             "window": [HOLDOUT],
-            "model": sorted({one.known.model for one in serving}),
-            "model_version": sorted({one.known.version for one in serving}),
+            "model": sorted({one.serving.model for one in serving}),
+            "model_version": sorted({one.serving.version for one in serving}),
             "horizon": [ACTION_HORIZON],
         },
     )
 
 
-def _figures(judged: pd.DataFrame, known: Registered) -> Mapping[str, Figures]:
+def _figures(judged: pd.DataFrame, asked: Serving) -> Mapping[str, Figures]:
     """Errors of the price in R$, ticker by ticker, as `evaluation/metrics.py` defines them."""
     mine = judged[
-        (judged["model"] == known.model) & (judged["model_version"] == known.version)
+        (judged["model"] == asked.model) & (judged["model_version"] == asked.version)
     ].dropna(subset=_RETURNS)
     return {str(ticker): _figures_of(rows) for ticker, rows in mine.groupby("ticker")}
 

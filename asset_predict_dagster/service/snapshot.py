@@ -45,6 +45,7 @@ class State:
 class Said:
     """What one version says of one ticker, of the sessions after the last closed one, in order.
 
+    `action` and `probabilities` are of the session after the quotes: it is over if they are late.
     Prices are R$ per share. A refused ticker has a `reason` and neither action nor arrays; a marked
     one has a reason and both.
     """
@@ -60,6 +61,10 @@ class Said:
     @property
     def is_refused(self) -> bool:
         return self.action is None
+
+    @property
+    def predicted_prices(self) -> list[float]:
+        return (self.last_close * (1 + self.expected_returns)).tolist()
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,8 @@ class Paper:
 class Snapshot:
     """Everything at one moment. `targets` are the sessions after the last closed one, in order.
 
-    `has` says which stages have been made: raw, processed, split, trained.
+    `has` says which stages have been made: raw, processed, split, trained. `passed_over` has one
+    sentence for each version that would serve if its bundle could be opened.
     """
 
     state: State
@@ -133,6 +139,7 @@ class Snapshot:
     papers: Mapping[str, Paper]
     names: NearNames
     has: Mapping[str, bool]
+    passed_over: tuple[str, ...] = ()
 
     @property
     def is_too_late(self) -> bool:

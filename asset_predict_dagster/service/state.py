@@ -11,12 +11,22 @@ from asset_predict_dagster.tables import (
     FEATURES,
     FOLDS,
     FORECASTS_OUT_OF_SAMPLE,
+    PROMOTIONS,
     QUOTES,
     RAW_QUOTES,
     UNIVERSE,
 )
 
-WATCHED = (RAW_QUOTES, QUOTES, UNIVERSE, FEATURES, FOLDS, FORECASTS_OUT_OF_SAMPLE, CHAMPIONS)
+WATCHED = (
+    RAW_QUOTES,
+    QUOTES,
+    UNIVERSE,
+    FEATURES,
+    FOLDS,
+    FORECASTS_OUT_OF_SAMPLE,
+    CHAMPIONS,
+    PROMOTIONS,
+)
 """The tables whose versions make a state."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from asset_predict_dagster.service.errors import ApiError
+from asset_predict_dagster.service.schemas.examples import EXAMPLES
 
 router = APIRouter(include_in_schema=False)
 
@@ -71,6 +72,8 @@ async def specification(request: Request) -> Response:
     state = request.app.state
     if getattr(state, "specification", None) is None:
         spec = request.app.openapi()
+        for name, example in EXAMPLES.items():
+            spec["components"]["schemas"][name]["example"] = example
         state.specification = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
     return _sent(state.specification, "application/yaml")
 

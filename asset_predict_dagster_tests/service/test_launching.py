@@ -1,115 +1,32 @@
 """What a client starts is a run of a real Dagster: step by step from files to a champion."""
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.service.runs import DagsterRuns, Which
 from asset_predict_dagster.service.schemas import b3, models, steps, tasks
-from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, LABELS, PREDICTIONS, QUOTES
-from asset_predict_dagster_tests.pipeline.conftest import AS_OF, STRONG, Workplace
-from asset_predict_dagster_tests.service.dagster_dev import dagster_dev
+from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, LABELS, QUOTES
+from asset_predict_dagster_tests.pipeline.conftest import AS_OF, Workplace
+from asset_predict_dagster_tests.service.asking import a_ticker, made, polled, refused, until
+from asset_predict_dagster_tests.service.conftest import LAUNCHED
 from asset_predict_dagster_tests.service.running import Server, served
-from asset_predict_dagster_tests.service.test_routes import refusal
 
-SETTINGS = {
-    "ASSET_PREDICT_AS_OF": str(AS_OF),
-    "ASSET_PREDICT_SIGNAL_STRENGTH": str(STRONG),
-}
-PATIENCE = 300
 SMALL = {"model_type": "rf", "n_estimators": 20}
 
 
 @pytest.fixture(scope="module")
-def house(market: Workplace, home: Path, tmp_path_factory) -> Path:
-    """A copy of the market with its runs, in which runs may change what they like."""
-    folder = tmp_path_factory.mktemp("launched")
-    for name, source in (("data", market.settings.data), ("home", home / "dagster_home")):
-        shutil.copytree(source, folder / name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def dagster(house: Path) -> Iterator[str]:
-    with dagster_dev(house / "home", house / "data", **SETTINGS) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def server(house: Path, dagster: str, tmp_path_factory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
-    settings = {**SETTINGS, "ASSET_PREDICT_DAGSTER_URL": dagster}
-    with served(folder, house / "data", **settings) as running:
-        running.client.timeout = httpx.Timeout(PATIENCE)
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> httpx.Client:
-    return server.client
-
-
-@pytest.fixture(scope="module")
-def lake(house: Path) -> Lake:
-    return Lake(str(house / "data/lake"))
-
-
-@pytest.fixture(scope="module")
-def runs(dagster: str) -> DagsterRuns:
-    return DagsterRuns(dagster)
-
-
-def polled(client: httpx.Client, run_id: str, route: str = "/api/b3/training-status") -> dict:
-    """What a client sees that polls until the run has ended."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        said = client.get(route).json()
-        if said.get("run_id", said.get("task_id")) == run_id and said["status"] in (
-            "completed",
-            "failed",
-        ):
-            return said
-        assert said["status"] in ("queued", "running"), said
-        assert time.monotonic() < end, said
-        time.sleep(0.5)
-
-
-def made(client: httpx.Client, route: str, body: dict | None = None) -> dict:
-    """What a step answers once it is made; on a busy machine not before it is asked again."""
-    end = time.monotonic() + PATIENCE
-    while (answer := client.post(route, json=body)).status_code == 202:
-        assert time.monotonic() < end
-        polled(client, answer.json()["run_id"], "/api/b3/status")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def a_ticker(lake: Lake) -> str:
-    table = lake.read(PREDICTIONS)
-    return table[table["reason"] == ""]["ticker"].iloc[0]
-
-
-def until(said: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not said():
-        assert time.monotonic() < end
-        time.sleep(0.2)
-
-
-def refused(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, refusal(answer).error
+def client(launching: Server):
+    return launching.client
 
 
 @pytest.mark.parametrize("route", ["training-status", "pipeline-status", "status"])
-def test_the_run_that_made_the_market_is_told(client, market: Workplace, route):
+def test_the_run_that_made_the_market_is_told(client, finished: Workplace, route):
     found = b3.RunAnswer.model_validate(client.get(f"/api/b3/{route}").json())
-    (run,) = market.instance.get_runs(limit=1)
+    (run,) = finished.instance.get_runs(limit=1)
     assert (found.status, found.error) == ("completed", None)
     assert (found.run_id, found.job) == (run.run_id, "complete_pipeline")
 
@@ -297,7 +214,7 @@ def test_where_no_model_serves_a_check_queues_one_training(
 ):
     data = Path(shutil.copytree(house / "data", tmp_path / "data"))
     shutil.rmtree(data / "lake/champions")
-    settings = {**SETTINGS, "ASSET_PREDICT_DAGSTER_URL": dagster}
+    settings = {**LAUNCHED, "ASSET_PREDICT_DAGSTER_URL": dagster}
     ticker = a_ticker(lake)
     with served(tmp_path, data, **settings) as server:
         client = server.client

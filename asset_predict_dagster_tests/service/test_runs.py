@@ -7,8 +7,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from asset_predict_dagster.service.runs import DagsterRuns, DagsterUnreachable, Wanted, Which
+from asset_predict_dagster.service.runs import (
+    DagsterRuns,
+    DagsterUnreachable,
+    RunRefused,
+    Wanted,
+    Which,
+)
 from asset_predict_dagster_tests.service.running import free_port
+
+
+def _launched(name: str) -> bytes:
+    return json.dumps({"data": {"launchRun": {"__typename": name}}}).encode()
 
 
 class Elsewhere(BaseHTTPRequestHandler):
@@ -31,6 +41,8 @@ class Elsewhere(BaseHTTPRequestHandler):
                     }
                 ).encode(),
             ),
+            "/failing/graphql": (200, _launched("PythonError")),
+            "/unwilling/graphql": (200, _launched("RunConfigValidationInvalid")),
         }[self.path]
         self.send_response(status)
         self.send_header("Location", "/empty/graphql")
@@ -64,6 +76,13 @@ def test_a_dagster_without_our_code_location_is_unreachable(elsewhere):
         runs.assets()
     with pytest.raises(DagsterUnreachable, match="PipelineNotFoundError"):
         runs.launch(Wanted("retrain"))
+
+
+def test_a_dagster_that_fails_may_be_asked_again_and_one_that_refuses_may_not(elsewhere):
+    with pytest.raises(DagsterUnreachable, match="PythonError"):
+        DagsterRuns(f"{elsewhere}/failing").launch(Wanted("retrain"))
+    with pytest.raises(RunRefused, match="RunConfigValidationInvalid"):
+        DagsterRuns(f"{elsewhere}/unwilling").launch(Wanted("retrain"))
 
 
 def test_where_nobody_listens_is_unreachable():

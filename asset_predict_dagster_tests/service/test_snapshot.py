@@ -4,7 +4,6 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -17,35 +16,25 @@ from asset_predict_dagster.models.kinds import features_of
 from asset_predict_dagster.predictions.due import MOST_LATE
 from asset_predict_dagster.tables import CHAMPIONS, PREDICTIONS, QUOTES
 from asset_predict_dagster_tests.pipeline.conftest import AS_OF, Workplace
+from asset_predict_dagster_tests.service.asking import a_ticker, until
 from asset_predict_dagster_tests.service.running import PATIENCE, Server, free_port, served
 
 SETTINGS = {"ASSET_PREDICT_AS_OF": str(AS_OF)}
 
 
 @pytest.fixture
-def copied(market: Workplace, tmp_path) -> Path:
+def copied(finished: Workplace, tmp_path) -> Path:
     """A copy of the market's data, to be changed."""
-    return Path(shutil.copytree(market.settings.data, tmp_path / "data"))
-
-
-def until(said: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not said():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    return Path(shutil.copytree(finished.settings.data, tmp_path / "data"))
 
 
 def health(client: httpx.Client) -> dict:
     return client.get("/api/v1/health").json()
 
 
-def a_ticker(data: Path) -> str:
-    table = Lake(data / "lake").read(PREDICTIONS)
-    return table[table["reason"] == ""]["ticker"].iloc[0]
-
-
 def test_a_new_champion_answers_without_a_restart_and_no_request_fails(copied, tmp_path):
-    lake, ticker = Lake(copied / "lake"), a_ticker(copied)
+    lake = Lake(copied / "lake")
+    ticker = a_ticker(lake)
     with served(tmp_path, copied, **SETTINGS) as server:
         seen: list[tuple[int, str]] = []
         over = threading.Event()
@@ -81,7 +70,8 @@ def test_a_new_champion_answers_without_a_restart_and_no_request_fails(copied, t
 
 
 def test_a_tampered_bundle_leaves_the_old_state_and_health_says_so(copied, tmp_path):
-    lake, ticker = Lake(copied / "lake"), a_ticker(copied)
+    lake = Lake(copied / "lake")
+    ticker = a_ticker(lake)
     with served(tmp_path, copied, **SETTINGS) as server:
         before = server.client.post("/api/b3/predict", json={"ticker": ticker}).json()
         champions = lake.read(CHAMPIONS)
@@ -102,8 +92,40 @@ def test_a_tampered_bundle_leaves_the_old_state_and_health_says_so(copied, tmp_p
         until(lambda: health(server.client)["status"] == "ok")
 
 
+def test_a_damaged_bundle_silences_one_model_until_it_is_mended(copied, tmp_path):
+    lake = Lake(copied / "lake")
+    ticker = a_ticker(lake)
+    digest = lake.read(CHAMPIONS).set_index("model").loc["lstm", "bundle"]
+    graph = copied / "bundles" / digest / "model.onnx"
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[:-1] + b"!")
+    with served(tmp_path, copied, **SETTINGS) as server:
+        said = health(server.client)
+        assert (said["status"], set(said["models"])) == ("degraded", {"random_forest"})
+        assert said["problem"].startswith("lstm 1 is passed over: ")
+        assert str(copied) not in said["problem"] + server.log.read_text()
+        for model_type, found in (("rf", 200), ("lstm", 503)):
+            asked = {"ticker": ticker, "model_type": model_type}
+            assert server.client.post("/api/b3/predict", json=asked).status_code == found
+        graph.write_bytes(whole)
+        until(lambda: health(server.client)["status"] == "ok")
+
+
+def test_who_served_before_answers_for_a_champion_that_cannot_be_opened(copied, tmp_path):
+    lake = Lake(copied / "lake")
+    ticker = a_ticker(lake)
+    champions = lake.read(CHAMPIONS)
+    is_forest = champions["model"] == "random_forest"
+    champions.loc[is_forest, ["model_version", "bundle"]] = ["2", "0" * 64]
+    lake.write(CHAMPIONS, champions)
+    with served(tmp_path, copied, **SETTINGS) as server:
+        found = server.client.post("/api/b3/predict", json={"ticker": ticker}).json()
+        assert (found["model_version"], found["model_source"]) == ("1", "predecessor")
+        assert health(server.client)["problem"].startswith("random_forest 2 is passed over: ")
+
+
 def test_where_no_model_serves_a_check_says_what_it_would_take(copied, tmp_path):
-    ticker = a_ticker(copied)
+    ticker = a_ticker(Lake(copied / "lake"))
     shutil.rmtree(copied / "lake/champions")
     settings = {
         **SETTINGS,
@@ -137,7 +159,8 @@ def test_tables_of_different_runs_are_not_mixed(copied, tmp_path):
 
 
 def test_a_model_that_is_too_old_says_nothing_and_the_other_answers(copied, tmp_path):
-    lake, ticker = Lake(copied / "lake"), a_ticker(copied)
+    lake = Lake(copied / "lake")
+    ticker = a_ticker(lake)
     champions = lake.read(CHAMPIONS)
     is_forest = champions["model"] == "random_forest"
     # B3 opened after the session on 2021-01-04, 61 days later: a day more than it may be old.
@@ -155,7 +178,8 @@ def test_a_model_that_is_too_old_says_nothing_and_the_other_answers(copied, tmp_
 
 
 def test_a_row_unlike_all_that_was_learned_from_is_marked_and_keeps_its_numbers(copied, tmp_path):
-    lake, ticker = Lake(copied / "lake"), a_ticker(copied)
+    lake = Lake(copied / "lake")
+    ticker = a_ticker(lake)
     features = lake.read(FEATURES)
     is_last = (features["ticker"] == ticker) & (features["session"] == str(AS_OF))
     features.loc[is_last, list(features_of("random_forest"))] = 9.0
@@ -170,34 +194,43 @@ def test_a_row_unlike_all_that_was_learned_from_is_marked_and_keeps_its_numbers(
     ("as_of", "late"), [("2021-01-04", 1), ("2021-01-08", 5), ("2021-01-11", 6)]
 )
 def test_late_quotes_are_told_and_too_late_ones_predict_nothing(
-    market: Workplace, tmp_path, as_of, late
+    finished: Workplace, tmp_path, as_of, late
 ):
-    ticker = a_ticker(market.settings.data)
-    ledger = market.lake.read(PREDICTIONS)
-    row = ledger[(ledger["model"] == "random_forest") & (ledger["ticker"] == ticker)]
-    with served(tmp_path, market.settings.data, ASSET_PREDICT_AS_OF=as_of) as server:
+    ticker = a_ticker(finished.lake)
+    ledger = finished.lake.read(PREDICTIONS, where={"ticker": [ticker]})
+    # What was said of that target session when its quotes were the latest, a horizon longer.
+    rows = ledger[ledger["horizon"] == 1 + late].set_index("model")
+    with served(tmp_path, finished.settings.data, ASSET_PREDICT_AS_OF=as_of) as server:
         assert health(server.client)["sessions_late"] == late
         answer = server.client.post("/api/b3/predict", json={"ticker": ticker})
-        found = answer.json()
-        if late > MOST_LATE:
-            assert (answer.status_code, found["error"]) == (503, "late_data")
-            assert "Retry-After" in answer.headers
-            return
-        assert (found["session"], found["reason"]) == (str(AS_OF), "late_data")
-        # What was said of that target session when its quotes were the latest, a horizon longer.
-        told = row[row["horizon"] == 1 + late].iloc[0]
-        assert found["target_session"] == f"{told['target_session']:%Y-%m-%d}"
-        assert found["predicted_price"] == pytest.approx(told["predicted_price"])
-        assert found["price_low"] == pytest.approx(told["price_low"])
+        # The action is of the session after the quotes, which is over.
+        assert (answer.status_code, answer.json()["error"]) == (422, "late_data")
+        told = answer.json()["details"]
+        assert (told["session"], told["sessions_late"]) == (str(AS_OF), late)
         others = server.client.post("/models/predict", json={"symbols": [ticker]}).json()
-        assert others["predictions"][ticker]["reason"] == "late_data"
-        path = {"ticker": ticker, "days_ahead": 30}
-        assert (
-            len(server.client.post("/api/v1/predict", json=path).json()["predictions"]) == 30 - late
-        )
+        path = server.client.post("/api/v1/predict", json={"ticker": ticker, "days_ahead": 30})
+        (checked,) = server.client.post("/models/check", json={"symbols": [ticker]}).json()
+        assert checked["model_exists"] is True
+        if late > MOST_LATE:
+            assert "predicted_price" not in told
+            assert others["predictions"][ticker]["error"].startswith("late_data: ")
+            assert (path.status_code, path.json()["error"]) == (422, "late_data")
+            return
+        row = rows.loc["random_forest"]
+        assert told["target_session"] == f"{row['target_session']:%Y-%m-%d}"
+        for name in ("predicted_price", "price_low", "price_high"):
+            assert told[name] == pytest.approx(row[name])
+        said = others["predictions"][ticker]
+        assert (said["status"], said["reason"]) == ("success", "late_data")
+        row = rows.loc["lstm"]
+        assert said["predicted_price"] == pytest.approx(row["predicted_price"])
+        points = path.json()["predictions"]
+        assert (len(points), path.json()["reason"]) == (30 - late, "late_data")
+        assert points[0]["session"] == told["target_session"]
+        assert points[0]["predicted_price"] == pytest.approx(row["predicted_price"])
 
 
-def test_logs_that_are_kept_are_shown_as_well(market: Workplace, tmp_path):
+def test_logs_that_are_kept_are_shown_as_well(finished: Workplace, tmp_path):
     data = tmp_path / "data"
     with served(tmp_path, data, until=503, ENABLE_LOGS="true", **SETTINGS) as server:
         server.client.get("/nowhere")
@@ -242,9 +275,7 @@ def test_the_server_is_small_and_holds_nothing_that_trains(server: Server):
     assert [name for name in ("libtorch", "sklearn", "onnxruntime_pybind") if name in maps] == []
 
 
-def test_the_first_answer_comes_within_seconds_of_the_start(market: Workplace, tmp_path):
-    began = time.monotonic()
-    with served(tmp_path, market.settings.data, **SETTINGS):
-        took = time.monotonic() - began
-    # Three on a machine of its own; what tests run on has others.
-    assert took < 12
+def test_the_first_answer_costs_seconds(finished: Workplace, tmp_path):
+    with served(tmp_path, finished.settings.data, **SETTINGS) as server:
+        # Of the processor: by the clock it depends on who else is at work.
+        assert server.processor_seconds < 6

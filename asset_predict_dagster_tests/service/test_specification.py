@@ -6,6 +6,11 @@ import httpx
 import pytest
 import yaml
 
+from asset_predict_dagster.service.schemas import assets, b3, models, steps, tasks, v1
+from asset_predict_dagster.service.schemas.examples import EXAMPLES
+
+SCHEMAS = (assets, b3, models, steps, tasks, v1)
+
 ROUTES = {
     ("post", "/api/b3/predict"),
     ("get", "/api/b3/status"),
@@ -79,6 +84,23 @@ def test_every_request_with_a_body_has_an_example_that_is_taken(spec, client: ht
             # Its tickers are B3's, which the simulated market has not; Dagster is not there.
             if answer.status_code != 200:
                 assert answer.json()["error"] in ("unknown_ticker", "dagster_unreachable"), path
+
+
+def test_every_answer_has_an_example(spec):
+    for path, methods in spec["paths"].items():
+        for route in methods.values():
+            for status in {"200", "202"} & set(route["responses"]):
+                schema = route["responses"][status]["content"]["application/json"]["schema"]
+                name = schema.get("items", schema)["$ref"].rsplit("/", 1)[-1]
+                example = spec["components"]["schemas"][name].get("example")
+                assert example == EXAMPLES[name], f"{path} answers {name}"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_says_what_its_model_knows_and_nothing_else(name):
+    known = [vars(module)[name] for module in SCHEMAS if name in vars(module)]
+    made = known[0].model_validate(EXAMPLES[name], extra="forbid")
+    assert made.model_dump(mode="json", by_alias=True, exclude_unset=True) == EXAMPLES[name]
 
 
 def test_the_page_loads_nothing_from_elsewhere(client: httpx.Client):

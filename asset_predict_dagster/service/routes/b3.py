@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from asset_predict_dagster.service.answers import (
+    action_of,
     answered,
     current,
     paper_of,
-    said_of,
+    problem_of,
     serving,
 )
 from asset_predict_dagster.service.runs import PIPELINES, TRAININGS, RunSeen
@@ -27,7 +28,7 @@ from asset_predict_dagster.tables import ACTION_NAMES
 
 router = APIRouter(prefix="/api/b3", tags=["b3"])
 
-SOURCE = "champion"
+_SOURCES = {True: "champion", False: "predecessor"}
 
 
 @router.post("/predict", response_model=PredictAnswer, responses=refusals(404))
@@ -35,14 +36,14 @@ async def predict(asked: PredictAsked, now: Annotated[Snapshot, Depends(current)
     """What the champion says of the next session of one ticker."""
     paper = paper_of(now, asked.ticker)
     version = serving(now, [MODELS[asked.model_type]])
-    said = said_of(now, version, paper.ticker)
+    said = action_of(now, version, paper.ticker)
     answer = PredictAnswer(
         status="success",
         ticker=paper.ticker,
         predictions=[said.action],
         prediction_probabilities=[list(said.probabilities)],
         class_labels=list(ACTION_NAMES),
-        predicted_price=said.last_close * (1 + said.expected_returns[0]),
+        predicted_price=said.predicted_prices[0],
         last_price=said.last_close,
         price_low=said.price_lows[0],
         price_high=said.price_highs[0],
@@ -55,7 +56,7 @@ async def predict(asked: PredictAsked, now: Annotated[Snapshot, Depends(current)
         model_type=version.model,
         model_version=version.version,
         model_status=version.status,
-        model_source=SOURCE,
+        model_source=_SOURCES[version.is_champion],
     )
     if asked.ignored:
         answer.ignored = asked.ignored
@@ -103,7 +104,7 @@ async def status(request: Request) -> Response:
             data_reachable=now is not None and not state.refresher.problem,
             data_session=now.session if now else None,
             sessions_late=now.sessions_late if now else 0,
-            problem=state.refresher.problem or None,
+            problem=problem_of(request),
             prediction_latency_ms=LatencyAnswer(**state.latency.quantiles()),
         )
     )

@@ -11,6 +11,7 @@ from asset_predict_dagster.service.answers import (
     current,
     number,
     paper_of,
+    problem_of,
     said_of,
     serving,
 )
@@ -41,18 +42,17 @@ async def predict(
     paper = paper_of(now, asked.ticker)
     version = await _version(request, now, asked.model_version)
     said = said_of(now, version, paper.ticker)
-    points = []
-    for ahead in range(1, min(asked.days_ahead, now.days_ahead) + 1):
-        at = ahead - 1
-        points.append(
-            PathPoint(
-                session=now.targets[ahead - 1],
-                predicted_price=said.last_close * (1 + said.expected_returns[at]),
-                price_low=said.price_lows[at],
-                price_high=said.price_highs[at],
-                expected_return=said.expected_returns[at],
-            )
+    prices = said.predicted_prices
+    points = [
+        PathPoint(
+            session=now.targets[at],
+            predicted_price=prices[at],
+            price_low=said.price_lows[at],
+            price_high=said.price_highs[at],
+            expected_return=said.expected_returns[at],
         )
+        for at in range(min(asked.days_ahead, now.days_ahead))
+    ]
     return answered(
         PathAnswer(
             ticker=paper.ticker,
@@ -101,7 +101,7 @@ async def detect_drift(
 @router.get("/health", response_model=HealthAnswer, responses=refusals())
 async def health(request: Request, now: Annotated[Snapshot, Depends(current)]) -> Response:
     """200 where requests are answered, else 503; and what they are answered from."""
-    problem = request.app.state.refresher.problem
+    problem = problem_of(request)
     if not now.papers:
         raise ApiError(503, "no_data", "there are no quotes and features yet")
     timestamp = datetime.now(UTC)
@@ -110,7 +110,7 @@ async def health(request: Request, now: Annotated[Snapshot, Depends(current)]) -
             status="degraded" if problem or now.sessions_late or not now.versions else "ok",
             version=__version__,
             timestamp=timestamp,
-            problem=problem or None,
+            problem=problem,
             data_session=now.session,
             sessions_late=now.sessions_late,
             snapshot_age_seconds=round((timestamp - now.made_at).total_seconds(), 1),

@@ -39,7 +39,7 @@ class PredictAnswer(Answer):
     expected_return: float = Field(description="fraction, last close to `target_session`'s")
     session: date = Field(description="at whose close this was known")
     target_session: date = Field(description="the next session of B3 that has not closed")
-    reason: str = Field(description="what to beware of, such as `late_data`; empty if nothing")
+    reason: str = Field(description="what to beware of: `out_of_distribution`; empty if nothing")
     feature_importance: dict[str, float] = Field(
         description="rise of the log-loss on validation without the feature, nats; the largest"
         " first; empty if it was not measured"
@@ -50,7 +50,9 @@ class PredictAnswer(Answer):
     model_status: Literal["proven", "unproven"] = Field(
         description="whether the model has shown skill out of sample"
     )
-    model_source: str
+    model_source: Literal["champion", "predecessor"] = Field(
+        description="`predecessor`: the champion cannot be opened, or knows of later sessions"
+    )
     ignored: list[str] = Field([], description="keys of the request that do nothing")
 
 
@@ -98,5 +100,7 @@ class StatusAnswer(RunAnswer):
     data_reachable: bool
     data_session: date | None = Field(description="session of the newest quotes")
     sessions_late: int = Field(description="sessions that have closed since")
-    problem: str | None = Field(description="why an older state is served; null if it is not")
+    problem: str | None = Field(
+        description="why an older state is served, or a version is passed over; null if neither"
+    )
     prediction_latency_ms: LatencyAnswer

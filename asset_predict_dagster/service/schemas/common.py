@@ -88,5 +88,5 @@ _WORDS = {
     422: "out of range, or the ticker is refused: `error` is the reason",
     429: "too many requests",
     500: "a defect, or the run that was waited for failed",
-    503: "starting, no data, no model, late data, or something that cannot be reached",
+    503: "starting, no data, no model, or something that cannot be reached",
 }

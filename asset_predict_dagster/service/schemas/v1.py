@@ -88,7 +88,8 @@ class HealthAnswer(Answer):
     """For a load balancer the status code; for people the rest."""
 
     status: Literal["ok", "degraded"] = Field(
-        description="degraded: an older state than the lake's is served, or late quotes"
+        description="degraded: late quotes, a version that cannot be opened, no model, or an older"
+        " state than the lake's"
     )
     version: str
     timestamp: datetime
