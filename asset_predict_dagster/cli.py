@@ -20,6 +20,7 @@ from asset_predict_dagster import (
     cli_monitor,
     cli_predict,
     cli_reproduce,
+    cli_serve,
     cli_status,
     cli_train,
     cli_tune,
@@ -30,12 +31,9 @@ from asset_predict_dagster.cli_options import CONTEXT, AsJson
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError, SettingsError
-from asset_predict_dagster.evaluation.evaluate import headline
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.logs import start_logs
 from asset_predict_dagster.market.sources import B3
-from asset_predict_dagster.models.baselines import BASELINE_VERSION
-from asset_predict_dagster.predictions.daily import strongest
 from asset_predict_dagster.predictions.ledger import newest
 from asset_predict_dagster.settings import Settings, load_settings
 from asset_predict_dagster.tables import (
@@ -68,6 +66,7 @@ for commands in (
     cli_drift,
     cli_champions,
     cli_reproduce,
+    cli_serve,
     cli_leaks,
     cli_versions,
     cli_monitor,
@@ -116,35 +115,37 @@ def summary(
 
     Example: asset-predict summary --top 20
     """
+    # ONNX and all that evaluates are for this command: the others need not wait for them.
+    from asset_predict_dagster.evaluation.evaluate import headline
+    from asset_predict_dagster.predictions.daily import strongest
+
     settings = load_settings()
     lake = Lake(settings.lake_root)
     champions = lake.read(CHAMPIONS)
-    predictions = lake.read(PREDICTIONS)
+    today = newest(lake.read(PREDICTIONS))
+    rows = strongest(today, n)
     evaluation = lake.read(EVALUATION)
     files = lake.read_if_made(INGESTED_FILES)
     origin = B3 if files is None or files.empty else files["origin"].iloc[0]
     if as_json:
         frames = {
-            "predictions": strongest(newest(predictions), n),
+            "predictions": rows,
             "champions": champions,
             "figures": headline(evaluation.merge(champions[["model", "model_version"]])),
         }
         print_json({"origin": origin} | {name: records(rows) for name, rows in frames.items()})
         return
     console = plain_console()
-    _print_predictions(console, settings, origin, predictions, n)
+    is_simulated = settings.source == "simulated" or "simulated" in origin
+    _print_predictions(console, "SIMULATED prices" if is_simulated else origin, today, rows)
     _print_evaluation(console, champions, evaluation)
     _print_where_to_look(console, settings)
 
 
 def _print_predictions(
-    console: Console, settings: Settings, origin: str, predictions: pd.DataFrame, n: int
+    console: Console, market: str, today: pd.DataFrame, rows: pd.DataFrame
 ) -> None:
-    today = newest(predictions)
     session = today["session"].max()
-    rows = strongest(today, n)
-    is_simulated = settings.source == "simulated" or "simulated" in origin
-    market = "SIMULATED prices" if is_simulated else origin
     table = text_table(
         f"Strongest predictions at the close of {session:%Y-%m-%d} ({market})",
         left=("ticker", "model", "action"),
@@ -176,6 +177,9 @@ def _print_predictions(
 
 
 def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.DataFrame) -> None:
+    from asset_predict_dagster.evaluation.evaluate import headline
+    from asset_predict_dagster.models.baselines import BASELINE_VERSION
+
     serving = evaluation.merge(champions[["model", "model_version"]])
     serving = serving[serving["horizon"] == ACTION_HORIZON]
     baselines = evaluation[

@@ -9,7 +9,6 @@ from rich.table import Table as TextTable
 
 from asset_predict_dagster.cli_runs import where_to_see
 from asset_predict_dagster.cli_tables import text_table
-from asset_predict_dagster.evaluation.performance import annual_return
 
 if TYPE_CHECKING:
     from asset_predict_dagster.evaluation.report_input import ReportInput
@@ -99,6 +98,8 @@ def _trading_table(report: "ReportInput") -> TextTable:
 
 def _market(report: "ReportInput") -> str:
     """What anybody could have had in the same sessions."""
+    from asset_predict_dagster.evaluation.performance import annual_return
+
     if report.benchmarks is None:
         return "Beside the market: not computed."
     names = {"equal_weight": "equal weight of the universe, at no cost", "ibov": "IBOV"}

@@ -1,7 +1,7 @@
 """The command `leaks`: does anything in the lake know of the future?"""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
@@ -9,13 +9,11 @@ from rich.console import Console
 
 from asset_predict_dagster.cli_runs import waiting
 from asset_predict_dagster.cli_tables import plain_console, text_table
-from asset_predict_dagster.dataset.leak_audit import Audit
-from asset_predict_dagster.dataset.leak_report import leak_report, leaky_columns
-from asset_predict_dagster.dataset.leaks import HOWS
 from asset_predict_dagster.lake import Lake
-from asset_predict_dagster.models.lstm_settings import LstmSettings
-from asset_predict_dagster.predictions.served_samples import served_samples
 from asset_predict_dagster.settings import load_settings
+
+if TYPE_CHECKING:
+    from asset_predict_dagster.dataset.leak_audit import Audit
 
 app = typer.Typer()
 
@@ -37,6 +35,11 @@ def leaks(
     rows of the cut itself, and a leak in rows that no cut is near is not found. The last session
     but one is always a cut; another number of cuts draws others.
     """
+    # Half a second, which the other commands need not wait.
+    from asset_predict_dagster.dataset.leak_report import leak_report
+    from asset_predict_dagster.models.lstm_settings import LstmSettings
+    from asset_predict_dagster.predictions.served_samples import served_samples
+
     settings = load_settings()
     lstm = LstmSettings()
     with waiting("making everything anew, as it was known then"):
@@ -56,14 +59,17 @@ def leaks(
         raise typer.Exit(1)
 
 
-def _leaks_as_json(report: Audit) -> str:
+def _leaks_as_json(report: "Audit") -> str:
     days = {name: report.leaks[name].dt.strftime("%Y-%m-%d") for name in ("cut", "row_session")}
     tables = {"tested": report.tested, "leaks": report.leaks.assign(**days)}
     content = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
     return json.dumps({"cuts": [f"{cut:%Y-%m-%d}" for cut in report.cuts], **content}, indent=2)
 
 
-def _print_leaks(console: Console, report: Audit) -> None:
+def _print_leaks(console: Console, report: "Audit") -> None:
+    from asset_predict_dagster.dataset.leak_report import leaky_columns
+    from asset_predict_dagster.dataset.leaks import HOWS
+
     leaky = leaky_columns(report)
     tested = text_table(
         "Does anything know of the future?",

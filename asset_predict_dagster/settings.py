@@ -122,6 +122,18 @@ class Settings(BaseSettings):
     keep_versions: int = Field(default=10, ge=1, alias="ASSET_PREDICT_KEEP_VERSIONS")
     """Versions of each table that a clean-up keeps, beside those that models refer to."""
 
+    api_key: SecretStr | None = Field(default=None, min_length=1, alias="ASSET_PREDICT_API_KEY")
+    """Needed, as X-API-Key, by whoever starts a run through the REST API; shown nowhere."""
+
+    cors_origins: Names = Field(default=(), alias="ASSET_PREDICT_CORS_ORIGINS")
+    """Origins of pages whose browsers may use the REST API: `https://my.site`; none by default."""
+
+    dagster_url: str = Field(default="http://127.0.0.1:3000", alias="ASSET_PREDICT_DAGSTER_URL")
+    """Address of Dagster's webserver, through which the REST API starts runs and looks at them."""
+
+    requests_a_second: int = Field(default=2000, ge=1, alias="ASSET_PREDICT_REQUESTS_A_SECOND")
+    """Requests to the REST API that one client's address may make."""
+
     keep_models: int = Field(default=5, ge=0, alias="ASSET_PREDICT_KEEP_MODELS")
     """Versions of each model that a clean-up keeps, beside those that serve or served."""
 
@@ -163,6 +175,16 @@ class Settings(BaseSettings):
                 "ASSET_PREDICT_B3_ARCHIVE should be an address https://host/folder, without a user"
                 " or a password"
             )
+        dagster = urlsplit(self.dagster_url)
+        if (
+            dagster.scheme not in ("http", "https")
+            or not dagster.hostname
+            or "@" in self.dagster_url
+        ):
+            raise ValueError(
+                "ASSET_PREDICT_DAGSTER_URL should be an address http://host:port, without a user or"
+                " a password"
+            )
         if self.alert_webhook is not None and not _is_channel(self.alert_webhook):
             raise ValueError(
                 "ASSET_PREDICT_ALERT_WEBHOOK should be an address https://host/path, without a user"
@@ -192,7 +214,7 @@ class Settings(BaseSettings):
             )
         return hour
 
-    @field_validator("tickers", "asset_classes", mode="before")
+    @field_validator("tickers", "asset_classes", "cors_origins", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -217,6 +239,17 @@ class Settings(BaseSettings):
                 f"one of {', '.join(ASSET_CLASSES)} was expected, not {', '.join(unknown)}"
             )
         return classes
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        strange = [one for one in origins if not re.fullmatch(r"https?://[^/*@\s]+", one)]
+        if strange:
+            raise ValueError(
+                "origins such as https://my.site were expected, each of them named, not"
+                f" {', '.join(strange)}"
+            )
+        return origins
 
     @property
     def lake_root(self) -> str:

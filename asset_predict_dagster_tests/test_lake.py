@@ -310,6 +310,12 @@ def test_what_was_inserted_once_is_never_changed_by_inserting(lake):
     assert prices_in(lake)["2024-01-02"] == 10.0
 
 
+def test_rows_of_a_text_are_read_from_what_was_inserted(lake):
+    lake.insert_new(CLOSES, pd.concat([THREE_DAYS, closes({"2024-01-02": 5.0}, ticker="ZZAB4")]))
+    assert lake.read(CLOSES, where={"ticker": ["ZZAB4"]})["close"].tolist() == [5.0]
+    assert len(lake.read(CLOSES, where={"ticker": ["ZZAA3"]})) == len(THREE_DAYS)
+
+
 def test_a_day_is_compared_with_its_own_session_alone(lake):
     """Of years of days an insertion reads none: their files may as well be gone."""
     for day, price in (("2024-01-02", 1.0), ("2024-01-03", 2.0), ("2024-01-04", 3.0)):

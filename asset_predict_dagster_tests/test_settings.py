@@ -160,6 +160,8 @@ def test_codes_are_taken_as_people_type_them(monkeypatch):
         ("ASSET_PREDICT_B3_ARCHIVE", "http://user:SEC/RET@elsewhere/SECRET"),
         ("ASSET_PREDICT_B3_ARCHIVE", "ftp://user:SECRET@elsewhere"),
         ("ASSET_PREDICT_B3_ARCHIVE", "elsewhere/SECRET"),
+        ("ASSET_PREDICT_DAGSTER_URL", "http://user:SECRET@elsewhere:3000"),
+        ("ASSET_PREDICT_DAGSTER_URL", "elsewhere:SECRET"),
     ],
 )
 def test_an_address_that_may_hold_a_secret_is_refused_without_being_repeated(
@@ -169,6 +171,18 @@ def test_an_address_that_may_hold_a_secret_is_refused_without_being_repeated(
     with pytest.raises(SettingsError, match=name) as refusal:
         load_settings()
     assert "SECRET" not in str(refusal.value)
+
+
+def test_origins_are_listed_with_commas(monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_CORS_ORIGINS", "https://a.site, http://localhost:8000")
+    assert load_settings().cors_origins == ("https://a.site", "http://localhost:8000")
+
+
+@pytest.mark.parametrize("origin", ["*", "a.site", "https://a.site/", "https://user@a.site"])
+def test_an_origin_that_is_not_one_is_refused(monkeypatch, origin):
+    monkeypatch.setenv("ASSET_PREDICT_CORS_ORIGINS", origin)
+    with pytest.raises(SettingsError, match=r"^ASSET_PREDICT_CORS_ORIGINS=.*each of them named"):
+        load_settings()
 
 
 def test_a_token_is_not_shown(monkeypatch):

@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from asset_predict_dagster.dataset.trailing import trailing_mean, trailing_std, trailing_sum
 
@@ -111,6 +110,8 @@ class CrossSection:
     @cached_property
     def _quantiles(self) -> np.ndarray:
         """Quantile of (rank - 1/2) / n by n and twice the rank; missing for rank 0."""
+        from scipy.special import ndtri  # a tenth of a second, for those who rank
+
         largest = max((block.is_cell.shape[1] for block in self.blocks), default=0)
         rank = np.arange(2 * largest + 1) / 2
         table = np.full((largest + 1, len(rank)), np.nan)

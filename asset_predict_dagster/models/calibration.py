@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax
 
 from asset_predict_dagster.errors import TrainingError
 from asset_predict_dagster.tables import PATH_HORIZONS
@@ -158,6 +156,10 @@ def fit_calibration(
 
 
 def _fit_probabilities(raw: np.ndarray, action: np.ndarray) -> tuple[float, list[float]]:
+    # Who serves calibrates nothing: a third of a second, and 25 MB.
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
     logs = _logs(raw)
     rows = np.arange(len(action))
 

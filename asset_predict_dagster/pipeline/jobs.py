@@ -3,6 +3,7 @@
 import dagster as dg
 
 from asset_predict_dagster.pipeline.backtests import backtest
+from asset_predict_dagster.pipeline.clearing import clear_state
 from asset_predict_dagster.pipeline.housekeeping import housekeeping
 from asset_predict_dagster.pipeline.models import TRAINS
 from asset_predict_dagster.pipeline.moves import move_champion
@@ -80,5 +81,6 @@ JOBS = [
     tune,
     move_champion,
     reproduce,
+    clear_state,
     housekeeping,
 ]

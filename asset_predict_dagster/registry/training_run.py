@@ -22,6 +22,7 @@ import pandas as pd
 from asset_predict_dagster import __version__
 from asset_predict_dagster.evaluation.plots import curves_picture, importance_picture
 from asset_predict_dagster.evaluation.probability_plots import (
+    confusion,
     confusion_picture,
     reliability_picture,
 )
@@ -31,6 +32,9 @@ from asset_predict_dagster.registry.live_run import LiveRun
 
 _DESCRIPTION = "mlflow.note.content"
 _OF_AN_EPOCH = ("train_loss", "validation_loss", "learning_rate")
+
+CONFUSION = "tables/confusion_matrix.csv"
+"""Artefact: rows of the validation by what happened, columns by the likeliest action forecast."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ def drawn(trained: TrainedModel) -> dict[str, bytes]:
         contents["figures/confusion_matrix.png"] = confusion_picture(
             trained.validation_forecasts, when
         )
+        contents[CONFUSION] = confusion(trained.validation_forecasts).to_csv().encode()
         contents["figures/reliability.png"] = reliability_picture(
             trained.validation_forecasts, when
         )

@@ -1,4 +1,4 @@
-"""One small simulated market, run through the whole pipeline once for all tests of this folder."""
+"""A workplace: what a person has after installing, and the small simulated market in it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -108,12 +108,3 @@ def impatience() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(failures, "PAUSES", (0, 0, 0))
         yield
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Workplace:
-    """A workplace in which `complete_pipeline` has run once. Tests must not change it."""
-    place = new_workplace(tmp_path_factory.mktemp("finished"))
-    result = place.run("complete_pipeline")
-    assert result.success, [e.step_failure_data.error for e in result.get_step_failure_events()]
-    return place

@@ -17,6 +17,7 @@ from asset_predict_dagster.models.bundle import load_bundle
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.training import train
 from asset_predict_dagster.registry.store import Registry
+from asset_predict_dagster.registry.training_run import CONFUSION
 from asset_predict_dagster.tables import PATH_HORIZONS
 from asset_predict_dagster_tests.models.small_learner import LeastSquares
 from asset_predict_dagster_tests.models.synthetic import planted_market
@@ -115,6 +116,15 @@ def test_the_search_of_a_forest_is_a_table_and_no_curve(registry):
     folder = registry.artifacts(registry.register(trained, MONDAY, "run-1"))
     assert pd.read_csv(folder / "tables/curves.csv")["score"].tolist() == [0.1, 0.2]
     assert not (folder / "figures/loss.png").exists()
+
+
+def test_the_confusion_on_validation_is_a_table_as_well(registry):
+    trained = training_with_tables("lstm", 1)
+    folder = registry.artifacts(registry.register(trained, MONDAY, "run-1"))
+    counts = pd.read_csv(folder / CONFUSION, index_col=0)
+    assert counts.columns.tolist() == counts.index.tolist() == ["buy", "hold", "sell"]
+    happened = trained.validation_forecasts["action"].value_counts()
+    assert counts.sum(axis=1).to_dict() == happened.reindex(counts.index, fill_value=0).to_dict()
 
 
 def test_a_run_lasted_as_long_as_the_training(registry):

@@ -1,0 +1,213 @@
+"""Building: a snapshot from one state of the lake. It runs in a process of its own (`child.py`)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from asset_predict_dagster.dataset.features import TABLE as FEATURES
+from asset_predict_dagster.errors import (
+    AssetPredictError,
+    BundleError,
+    RegistryError,
+    TableError,
+)
+from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.market.sessions import session_after, sessions_between
+from asset_predict_dagster.models.bundle import load_bundle
+from asset_predict_dagster.predictions.daily import Serving
+from asset_predict_dagster.predictions.due import MOST_LATE
+from asset_predict_dagster.predictions.roster import Roster
+from asset_predict_dagster.predictions.served_samples import RECENT_SESSIONS
+from asset_predict_dagster.registry.registered import registered_versions
+from asset_predict_dagster.service.papers import Market, papers_of
+from asset_predict_dagster.service.redaction import Places, without_paths
+from asset_predict_dagster.service.served import Serves, versions_of
+from asset_predict_dagster.service.snapshot import HISTORY, Paper, Snapshot, State, Version
+from asset_predict_dagster.service.state import look
+from asset_predict_dagster.service.symbols import NearNames
+from asset_predict_dagster.tables import (
+    CHAMPIONS,
+    FOLDS,
+    PATH_HORIZONS,
+    PROMOTIONS,
+    QUOTES,
+    RAW_QUOTES,
+    UNIVERSE,
+    Table,
+)
+
+_TABLES_OF_THE_MARKET = (QUOTES, UNIVERSE, FEATURES)
+
+
+def build_current(places: Places, expires_after: timedelta, as_of: date | None) -> Snapshot:
+    """`build_snapshot` of the state that the lake has now."""
+    return build_snapshot(places, expires_after, look(places, as_of))
+
+
+def build_snapshot(places: Places, expires_after: timedelta, state: State) -> Snapshot:
+    """All that requests are answered from, as the lake was in that state.
+
+    What has not been made yet is missing in it: papers before the features, versions before the
+    first champions. A model that was trained longer ago than `expires_after` says nothing.
+
+    Raises
+    ------
+    AssetPredictError
+        If a table or a bundle cannot be read, or a run is just writing the tables.
+    """
+    lake = Lake(places.lake_root)
+    papers: Mapping[str, Paper] = {}
+    versions: Mapping[str, Version] = {}
+    session, passed_over = None, ()
+    if _are_made(state, _TABLES_OF_THE_MARKET):
+        session = _last_session(lake, state)
+        serving, passed_over = _serving(lake, places, state, session)
+        market = _market(lake, state, session, serving)
+        if not serving and _are_made(state, (CHAMPIONS,)):
+            raise _nobody_answers(session, passed_over)
+        papers = papers_of(market)
+        asked = versions_of(
+            lake, places, state, serving, market, _forecast_late(session, state), expires_after
+        )
+        versions = {version.model: version for version in asked}
+    n_targets = len(PATH_HORIZONS)
+    return Snapshot(
+        state=state,
+        made_at=datetime.now(UTC),
+        session=session,
+        sessions_late=_sessions_late(session, state.last_closed),
+        targets=tuple(session_after(state.last_closed, n) for n in range(1, n_targets + 1)),
+        versions=versions,
+        papers=papers,
+        names=NearNames.of({ticker: paper.company for ticker, paper in papers.items()}),
+        has={
+            "raw": state.versions[RAW_QUOTES.name] is not None,
+            "processed": state.versions[FEATURES.name] is not None,
+            "split": state.versions[FOLDS.name] is not None,
+            "trained": _are_made(state, (CHAMPIONS,)),
+        },
+        passed_over=passed_over,
+    )
+
+
+def build_version(
+    places: Places, expires_after: timedelta, state: State, model: str, version: str
+) -> Version | None:
+    """What a version that need not be the champion says at the same moment; None: there is none.
+
+    Raises
+    ------
+    AssetPredictError
+        As `build_snapshot` does, and if it has learned from sessions after the one it would
+        forecast.
+    """
+    known = registered_versions(places.registry_database).get((model, version))
+    if known is None or not _are_made(state, _TABLES_OF_THE_MARKET):
+        return None
+    lake = Lake(places.lake_root)
+    bundle = load_bundle(places.bundles, known.bundle)
+    trained_at = datetime.fromisoformat(known.trained_at)
+    asked = [Serves(Serving(model, version, "unproven", bundle, trained_at), known, False)]
+    session = _last_session(lake, state)
+    market = _market(lake, state, session, asked)
+    late = _forecast_late(session, state)
+    (found,) = versions_of(lake, places, state, asked, market, late, expires_after)
+    return found
+
+
+def _are_made(state: State, tables: tuple[Table, ...]) -> bool:
+    return all(state.versions[table.name] is not None for table in tables)
+
+
+def _market(lake: Lake, state: State, last: date, serving: Sequence[Serves]) -> Market:
+    """The quotes of the last year, and all that is known of the sessions that models look at."""
+    lookback = max((one.serving.bundle.card["lookback"] for one in serving), default=1)
+    # Holes in the history would leave fewer sessions than a model looks back on.
+    n_recent = max(RECENT_SESSIONS, lookback) + 10
+    days = [
+        day.astype(date)
+        for day in sessions_between(date(last.year - 2, 1, 1), last)[-max(HISTORY, n_recent) :]
+    ]
+    recent = days[-n_recent:]
+    year = lake.read(QUOTES, version=state.versions[QUOTES.name], where={"session": days})
+    is_recent = (year["session"] >= pd.Timestamp(recent[0])).to_numpy()
+    quotes = year[is_recent].reset_index(drop=True)
+    # What they have of later sessions shows that they are of another run.
+    asked = [*recent, *(session_after(last, n) for n in range(1, 11))]
+    universe, features = (
+        lake.read(table, version=state.versions[table.name], where={"session": asked})
+        for table in (UNIVERSE, FEATURES)
+    )
+    for other in (universe, features):
+        if len(other) != len(quotes) or not all(
+            (other[name].array == quotes[name].array).all() for name in QUOTES.key
+        ):
+            raise TableError(
+                "quotes, universe and features are of different runs; one is being made anew, or"
+                " did not come to its end: run complete_pipeline or daily_prediction"
+            )
+    return Market(year, quotes, universe, features)
+
+
+def _last_session(lake: Lake, state: State) -> date:
+    """The last session that is quoted, from the notes on the files where they say so."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    stored = lake.delta(QUOTES.name, state.versions[QUOTES.name])
+    files = pa.table(stored.get_add_actions(flatten=True))
+    if "max.session" in files.column_names and files["max.session"].null_count == 0:
+        last = pc.max(files["max.session"]).as_py()
+    else:
+        last = pc.max(stored.to_pyarrow_table(columns=["session"])["session"]).as_py()
+    if last is None:
+        raise TableError("quotes has no row; give it market files and run complete_pipeline")
+    return last
+
+
+def _serving(
+    lake: Lake, places: Places, state: State, session: date
+) -> tuple[list[Serves], tuple[str, ...]]:
+    """Who is asked at the close of a session, as the table `predictions` is made; and who cannot be
+    opened, in words.
+    """
+    if not _are_made(state, (CHAMPIONS,)):
+        return [], ()
+    champions = lake.read(CHAMPIONS, version=state.versions[CHAMPIONS.name])
+    promotions = None
+    if _are_made(state, (PROMOTIONS,)):
+        promotions = lake.read(PROMOTIONS, version=state.versions[PROMOTIONS.name])
+    roster = Roster(
+        promotions, champions, partial(load_bundle, places.bundles), report=lambda _: None
+    )
+    asked = roster.at(session)
+    registered = registered_versions(places.registry_database)
+    today = set(zip(champions["model"], champions["model_version"], strict=True))
+    found = [
+        Serves(one, registered.get((one.model, one.version)), (one.model, one.version) in today)
+        for one in asked
+    ]
+    return found, tuple(without_paths(said, places) for said in roster.passed_over)
+
+
+def _nobody_answers(session: date, passed_over: tuple[str, ...]) -> AssetPredictError:
+    if passed_over:
+        return BundleError(f"no model can answer; {'; '.join(passed_over)}")
+    return RegistryError(
+        f"every version that serves or served has learned from sessions after {session}, so what"
+        " it says at its close would be hindsight; run complete_pipeline or retrain"
+    )
+
+
+def _forecast_late(session: date, state: State) -> int:
+    """By how many sessions a forecast may say that it is late; beyond, nobody is told it."""
+    return min(_sessions_late(session, state.last_closed), MOST_LATE)
+
+
+def _sessions_late(session: date | None, last_closed: date) -> int:
+    if session is None or session >= last_closed:
+        return 0
+    return int(np.count_nonzero(sessions_between(session, last_closed) > np.datetime64(session)))

@@ -1,0 +1,198 @@
+"""What the steps of `/api/b3` are asked and answer."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from asset_predict_dagster.models.experiment import Experiment
+from asset_predict_dagster.models.kinds import MODEL_NAMES, settings_of
+from asset_predict_dagster.models.settings import ALIASES, IGNORED
+from asset_predict_dagster.service.schemas.common import Answer, LegacyAsked, ModelType
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Started(Answer):
+    """A run that goes on; ask `/status` or `/training-status` how it is getting on."""
+
+    status: Literal["success"] = "success"
+    message: str
+    run_id: str
+
+
+class Loaded(Answer):
+    """The quotes that the lake has now."""
+
+    status: Literal["success"] = "success"
+    message: str
+    data_shape: list[int] = Field(description="rows and columns of `quotes`")
+    columns: list[str]
+    run_id: str
+
+
+class Preprocessed(Answer):
+    """The features and labels of these quotes."""
+
+    status: Literal["success"] = "success"
+    message: str
+    features_shape: list[int]
+    targets_shape: list[int]
+    feature_columns: list[str]
+    target_distribution: dict[str, float] = Field(description="share of the labelled rows")
+    run_id: str
+
+
+class SplitAsked(LegacyAsked):
+    """Shares of the sessions that validate and test."""
+
+    model_type: ModelType = "rf"
+    test_size: Share = 0.2
+    val_size: Share = 0.2
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"model_type": "rf", "test_size": 0.2, "val_size": 0.2}},
+    )
+
+
+class SplitAnswer(Answer):
+    """Rows of each role. `/train-model` takes these shares unless it names its own."""
+
+    status: Literal["success"] = "success"
+    message: str
+    train_size: int
+    validation_size: int
+    test_size: int
+    run_id: str
+    ignored: list[str] = Field([], description="keys of the request that do nothing")
+
+
+class TrainAsked(BaseModel):
+    """A model, and any of its settings; those that are not named have their defaults."""
+
+    model_type: ModelType = "rf"
+
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra=lambda schema: _with_settings(schema)
+    )
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """The settings that were sent."""
+        return dict(self.model_extra or {})
+
+
+class TrainingStarted(Answer):
+    """A training that goes on; ask `/training-status` until it is `completed` or `failed`."""
+
+    status: Literal["success"] = "success"
+    message: str
+    training_status: Literal["running"] = "running"
+    model_type: str
+    run_id: str
+    scoped: str = Field("", description="why the version will never serve; left out if it may")
+    ignored: list[str] = Field([], description="keys of the request that do nothing")
+
+
+class ModelAsked(LegacyAsked):
+    """A model; what is meant is its version that was trained last."""
+
+    model_type: ModelType = "rf"
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"model_type": "rf"}})
+
+
+class SaveAsked(ModelAsked):
+    """As `ModelAsked`; versions have numbers, so that a name does nothing."""
+
+    model_name: str | None = Field(None, description="does nothing", max_length=200)
+
+    @property
+    def ignored(self) -> list[str]:
+        named = ["model_name"] if "model_name" in self.model_fields_set else []
+        return [*super().ignored, *named]
+
+
+class Figures(Answer):
+    """Metrics of one set of sessions, and rows by what happened × the likeliest action."""
+
+    metrics: dict[str, float]
+    intervals: dict[str, list[float]] = Field(
+        {}, description="95 %, of those metrics that have one"
+    )
+    first_session: str
+    last_session: str
+    confusion_matrix: list[list[int]] | None = Field(
+        description="[happened][forecast], in the order of `labels`; null if not written down"
+    )
+    labels: list[str]
+
+
+class Evaluated(Answer):
+    """Validation calibrated the model and is no claim; the test is out of sample."""
+
+    validation: Figures
+    test: Figures
+
+
+class EvaluateAnswer(Answer):
+    """How good the version is, beside what needs no model."""
+
+    status: Literal["success"] = "success"
+    model_type: str
+    model_version: str
+    evaluation: Evaluated
+    regression: dict[str, float] = Field(
+        description="errors of the next price in R$; mape is a fraction"
+    )
+    baselines: dict[str, dict[str, float]] = Field(
+        description="`naive_price` are the errors of 'tomorrow = today'"
+    )
+    visualization_path: str | None = Field(description="within the data folder; null if not drawn")
+    run_id: str
+    ignored: list[str] = Field([], description="keys of the request that do nothing")
+
+
+class SaveAnswer(Answer):
+    """What became of the version: the rule of promotion decides who serves."""
+
+    status: Literal["success"] = "success"
+    message: str = Field(description="the reason, with its numbers")
+    model_path: str = Field(description="within the data folder")
+    version: str
+    decision: Literal["promoted", "kept", "confirmed", "promoted_by_hand", "rolled_back", "scoped"]
+    serving_version: str | None
+    run_id: str | None = Field(description="null where nothing had to run")
+    ignored: list[str] = Field([], description="keys of the request that do nothing")
+
+
+class ClearAnswer(Answer):
+    """What was forgotten."""
+
+    status: Literal["success"] = "success"
+    message: str
+    cancelled: list[str] = Field(description="runs that waited in the queue")
+    run_id: str
+
+
+class UpdateAnswer(Answer):
+    """What the lake has now."""
+
+    status: Literal["success"] = "success"
+    message: str
+    statistics: dict[str, Any] = Field(description="`total_records`, `date_range` [first, last]")
+    run_id: str
+
+
+def _with_settings(schema: dict[str, Any]) -> None:
+    """Every setting of every model, as its own class describes it."""
+    found: dict[str, Any] = {}
+    for settings in (Experiment, *(settings_of(model) for model in MODEL_NAMES)):
+        for name, described in settings.model_json_schema()["properties"].items():
+            # What two models know differs in its default.
+            found[name] = {k: v for k, v in described.items() if k not in ("default", "title")}
+    aliases = {alias: found[name] for alias, name in ALIASES.items()}
+    ignored = {name: {"type": "string", "description": "does nothing"} for name in IGNORED}
+    schema["properties"] |= {**found, **aliases, **ignored}
+    schema["additionalProperties"] = False
+    schema["example"] = {"model_type": "rf", "n_estimators": 100}

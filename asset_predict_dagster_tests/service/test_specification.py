@@ -1,0 +1,136 @@
+"""The specification says what the routes do, and can be read without the internet."""
+
+from importlib.util import find_spec
+
+import httpx
+import pytest
+import yaml
+
+from asset_predict_dagster.service.schemas import assets, b3, models, steps, tasks, v1
+from asset_predict_dagster.service.schemas.examples import EXAMPLES
+
+SCHEMAS = (assets, b3, models, steps, tasks, v1)
+
+ROUTES = {
+    ("post", "/api/b3/predict"),
+    ("get", "/api/b3/status"),
+    ("get", "/api/b3/training-status"),
+    ("get", "/api/b3/pipeline-status"),
+    ("post", "/models/check"),
+    ("post", "/models/metrics"),
+    ("post", "/models/predict"),
+    ("post", "/api/models/check"),
+    ("post", "/api/models/metrics"),
+    ("post", "/api/models/predict"),
+    ("post", "/api/v1/predict"),
+    ("post", "/api/v1/drift/detect"),
+    ("get", "/api/v1/health"),
+    ("get", "/asset/{ticker}"),
+    ("get", "/asset/{ticker}/history"),
+    ("get", "/assets"),
+    ("post", "/api/b3/load-data"),
+    ("post", "/api/b3/preprocess-data"),
+    ("post", "/api/b3/split-data"),
+    ("post", "/api/b3/train-model"),
+    ("post", "/api/b3/evaluate-model"),
+    ("post", "/api/b3/save-model"),
+    ("post", "/api/b3/complete-pipeline"),
+    ("post", "/api/b3/complete-training"),
+    ("post", "/api/b3/clear-state"),
+    ("post", "/models/retrain"),
+    ("post", "/api/models/retrain"),
+    ("post", "/api/v1/train"),
+    ("get", "/api/v1/train/{task_id}"),
+    ("post", "/scheduled/b3-data-update"),
+}
+
+
+@pytest.fixture(scope="module")
+def spec(server) -> dict:
+    answer = server.client.get("/swagger/swagger.yml")
+    assert answer.headers["Content-Type"].startswith("application/yaml")
+    return yaml.safe_load(answer.text)
+
+
+def test_every_route_is_specified_and_no_other(spec):
+    found = {(method, path) for path, methods in spec["paths"].items() for method in methods}
+    assert found == ROUTES
+
+
+def test_every_route_says_what_it_does_answers_and_refuses(spec):
+    for path, methods in spec["paths"].items():
+        for method, route in methods.items():
+            where = f"{method} {path}"
+            assert route["description"], where
+            schemas = {
+                status: answer["content"]["application/json"]["schema"]
+                for status, answer in route["responses"].items()
+            }
+            assert {"400", "422", "429", "500", "503"} <= set(schemas), where
+            taken = [schemas.pop(status) for status in ("200", "202") if status in schemas]
+            assert all(taken) and taken, where
+            errors = {one["$ref"].rsplit("/", 1)[-1] for one in schemas.values()}
+            assert errors == {"ErrorAnswer"}, where
+
+
+def test_every_request_with_a_body_has_an_example_that_is_taken(spec, client: httpx.Client):
+    for path, methods in spec["paths"].items():
+        for route in methods.values():
+            if "requestBody" not in route:
+                continue
+            schema = route["requestBody"]["content"]["application/json"]["schema"]
+            example = spec["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]["example"]
+            answer = client.post(path, json=example)
+            # Its tickers are B3's, which the simulated market has not; Dagster is not there.
+            if answer.status_code != 200:
+                assert answer.json()["error"] in ("unknown_ticker", "dagster_unreachable"), path
+
+
+def test_every_answer_has_an_example(spec):
+    for path, methods in spec["paths"].items():
+        for route in methods.values():
+            for status in {"200", "202"} & set(route["responses"]):
+                schema = route["responses"][status]["content"]["application/json"]["schema"]
+                name = schema.get("items", schema)["$ref"].rsplit("/", 1)[-1]
+                example = spec["components"]["schemas"][name].get("example")
+                assert example == EXAMPLES[name], f"{path} answers {name}"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_says_what_its_model_knows_and_nothing_else(name):
+    known = [vars(module)[name] for module in SCHEMAS if name in vars(module)]
+    made = known[0].model_validate(EXAMPLES[name], extra="forbid")
+    assert made.model_dump(mode="json", by_alias=True, exclude_unset=True) == EXAMPLES[name]
+
+
+def test_the_page_loads_nothing_from_elsewhere(client: httpx.Client):
+    page = client.get("/swagger")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "://" not in page.text
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "/swagger/swagger.yml" in client.get("/swagger/start.js").text
+
+
+@pytest.mark.skipif(find_spec("flask_swagger_ui") is None, reason="needs the extra `api`")
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("swagger-ui.css", "text/css"),
+        ("swagger-ui-bundle.js", "text/javascript"),
+        ("favicon-32x32.png", "image/png"),
+    ],
+)
+def test_the_files_of_the_page_come_from_here(client: httpx.Client, name, kind):
+    answer = client.get(f"/swagger/files/{name}")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith(kind)
+    assert len(answer.content) > 100
+
+
+def test_every_setting_of_a_training_is_specified(spec):
+    described = spec["components"]["schemas"]["TrainAsked"]
+    assert {"n_estimators", "hidden_size", "lr", "tickers", "label", "model_dir"} <= set(
+        described["properties"]
+    )
+    assert described["properties"]["epochs"]["maximum"] == 1000
+    assert described["additionalProperties"] is False
