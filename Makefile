@@ -16,7 +16,7 @@ help:                 ## this list
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PIP_INSTALL) -e .
+	$(PIP_INSTALL) -e '.[api]'
 	@touch $@
 
 .venv/installed-dev: .venv/installed
