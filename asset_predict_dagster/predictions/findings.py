@@ -107,8 +107,12 @@ def skills_of(lake: Lake, model: str, model_version: str, seed: int) -> list[Ski
     )
     if live.empty:
         return [_not_watched("none of what it said of a next session has come true yet")]
-    promised = _holdout(lake, [model, "prior"], [model_version, BASELINE_VERSION])
-    return watch_skill(promised, model, model_version, live, seed)
+
+    def said_by(version: str) -> pd.DataFrame:
+        return _holdout(lake, [model], [version])
+
+    prior = _holdout(lake, ["prior"], [BASELINE_VERSION])
+    return watch_skill(said_by, prior, model_version, live, seed)
 
 
 def _said(lake: Lake, model: str) -> pd.DataFrame:
@@ -123,6 +127,5 @@ def _holdout(lake: Lake, models: list[str], versions: list[str]) -> pd.DataFrame
 
 
 def _not_watched(why: str) -> SkillWatch:
-    nan = float("nan")
     reason = f"skill: not watched ({why})"
-    return SkillWatch("skill", nan, nan, nan, False, nan, 0, pd.DataFrame(), nan, None, reason)
+    return SkillWatch("skill", None, float("nan"), 0, pd.DataFrame(), None, reason)

@@ -6,26 +6,31 @@ Two figures of each session, at the horizon of the action, reckoned alike on the
     log_loss_gain    mean over tickers of ln q[y] - ln prior[y]: log-loss below the class prior's,
                      which is the one beside the holdout
 
-Each figure is watched by a CUSUM (`cusum.py`) if the holdout shows it: the lower end of its 95 %
-interval is above 0. A model that has shown none has none to lose, and is never said to be losing.
+Each figure is watched by a CUSUM (`cusum.py`) against what a version promised (`promise.py`): the
+one that served when the watch began, a year ago at most, or the first after it that had shown a
+skill. A model that has shown none has none to lose, and is never said to be losing.
 
-An alarm stays until the model is trained again, that is, another version serves, and C starts
-anew; or until C is below half of its threshold. Routine training does not touch C: a model
-retrained every two weeks would never be found out.
+Routine training touches neither C nor the promise. A model retrained every two weeks would never be
+found out: each new holdout has the sessions in it that are to be judged, so that what is promised
+falls as fast as what comes.
+
+An alarm stays until the model is trained again, that is, another version serves, whose own promise
+counts from then on, with a C of 0; or until C is below half of its threshold.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from asset_predict_dagster.dataset.bootstrap import block_weights, interval
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON, ACTIONS
 from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.evaluation.metrics import session_rank_ic
-from asset_predict_dagster.models.baselines import BASELINE_VERSION
-from asset_predict_dagster.predictions.cusum import LEAST_SHOWN, PATH, Cusum, fit_cusum
+from asset_predict_dagster.predictions.cusum import PATH
+from asset_predict_dagster.predictions.promise import Promise, promise
 
 RECENT = 63
 """Sessions whose mean is told beside the promise."""
@@ -44,17 +49,13 @@ class SkillWatch:
     ----------
     figure
         `rank_ic` or `log_loss_gain`.
-    promised, low, high
-        Its mean on the holdout, with the 95 % interval; NaN where the holdout has none.
-    is_shown
-        Whether there is a skill to lose.
+    promise
+        What counts for the serving version; None where nothing is watched.
     live, n_live
         Its mean over the last 63 live sessions that have one, and how many these are.
     path
-        One row per live session: session, model_version, figure, cusum, is_alarm; empty where
-        nothing is shown.
-    threshold
-        Of the cusum; NaN where nothing is shown.
+        One row per live session: session, model_version, figure, cusum, is_alarm; cusum is NaN
+        before anything was shown.
     since
         Session at which the alarm that stands began; None where none does.
     reason
@@ -62,14 +63,10 @@ class SkillWatch:
     """
 
     figure: str
-    promised: float
-    low: float
-    high: float
-    is_shown: bool
+    promise: Promise | None
     live: float
     n_live: int
     path: pd.DataFrame
-    threshold: float
     since: date | None
     reason: str
 
@@ -105,43 +102,56 @@ def live_rows(
 
 
 def watch_skill(
-    forecasts: pd.DataFrame, model: str, model_version: str, live: pd.DataFrame, seed: int
+    holdout_of: Callable[[str], pd.DataFrame],
+    prior: pd.DataFrame,
+    model_version: str,
+    live: pd.DataFrame,
+    seed: int,
 ) -> list[SkillWatch]:
-    """Both figures of a model, watched from the first live session to the last.
+    """Both figures of a model, watched over its last year of live sessions.
 
     Parameters
     ----------
-    forecasts
-        Rows of `tables.FORECASTS_OUT_OF_SAMPLE` of one window, those of the version that serves
-        and of the baseline `prior` among them.
+    holdout_of
+        Version → what it said out of sample before it served, rows of
+        `tables.FORECASTS_OUT_OF_SAMPLE` of one window at the horizon of the action; empty where
+        they are gone. Of another version than the serving one the serving one's then stand for
+        them.
+    prior
+        Rows of the baseline `prior` beside them.
+    model_version
+        Which serves.
     live
         From `live_rows`. Sessions of the holdout may be among them: they were served as well.
-        What earlier versions said is judged by what the serving one promises.
     seed
         Of the bootstrap and the simulation.
 
     Raises
     ------
     DatasetError
-        If `forecasts` has no row of the version or of the prior.
+        If there are no rows of the serving version or of the prior.
     """
-    rows = forecasts[forecasts["horizon"] == ACTION_HORIZON]
-    shown = _of(rows, model, model_version)
-    prior = _of(rows, "prior", BASELINE_VERSION)[_PROBABILITIES].iloc[0].to_numpy(np.float64)
+    shown = holdout_of(model_version)
+    for name, rows in ((f"version {model_version}", shown), ("the prior", prior)):
+        if rows.empty:
+            raise DatasetError(
+                f"forecasts_out_of_sample has no row of {name} at horizon {ACTION_HORIZON}, so"
+                " nothing says what was promised; materialise forecasts_out_of_sample again"
+            )
+    odds = prior[_PROBABILITIES].iloc[0].to_numpy(np.float64)
+
+    @cache
+    def said_by(version: str) -> pd.DataFrame:
+        rows = holdout_of(version)
+        return shown if rows.empty else rows
+
+    def gain(rows: pd.DataFrame) -> pd.Series:
+        return _gain(rows, odds)
+
     return [
-        _watch("rank_ic", _rank_ic(shown), _rank_ic(live), live, model_version, seed),
-        _watch("log_loss_gain", _gain(shown, prior), _gain(live, prior), live, model_version, seed),
+        _watch("rank_ic", _rank_ic, said_by, live, model_version, seed),
+        _watch("log_loss_gain", gain, said_by, live, model_version, seed),
     ]
-
-
-def _of(rows: pd.DataFrame, model: str, version: str) -> pd.DataFrame:
-    mine = rows[(rows["model"] == model) & (rows["model_version"] == version)]
-    if mine.empty:
-        raise DatasetError(
-            f"forecasts_out_of_sample has no row of {model} {version} at horizon {ACTION_HORIZON},"
-            " so nothing says what was promised; materialise forecasts_out_of_sample again"
-        )
-    return mine.sort_values(["session", "ticker"])
 
 
 def _rank_ic(rows: pd.DataFrame) -> pd.Series:
@@ -160,60 +170,58 @@ def _gain(rows: pd.DataFrame, prior: np.ndarray) -> pd.Series:
 
 def _watch(
     figure: str,
-    shown: pd.Series,
-    came: pd.Series,
+    reckoned: Callable[[pd.DataFrame], pd.Series],
+    said_by: Callable[[str], pd.DataFrame],
     live: pd.DataFrame,
     model_version: str,
     seed: int,
 ) -> SkillWatch:
-    values, recent = shown.dropna().to_numpy(), came.dropna().to_numpy()[-RECENT:]
-    recent_mean = float(recent.mean()) if len(recent) else float("nan")
-    nothing = (pd.DataFrame(), float("nan"), None)
-    if len(values) < LEAST_SHOWN:
-        return SkillWatch(
-            figure,
-            *(float("nan"),) * 3,
-            False,
-            recent_mean,
-            len(recent),
-            *nothing,
-            f"{figure}: none shown, the holdout has {len(values)} sessions of {LEAST_SHOWN} needed",
-        )
-    sums = np.column_stack([values, np.ones(len(values))])
-    low, high = interval(sums, lambda s: s[..., 0] / s[..., 1], block_weights(len(values), seed))
-    promised = float(values.mean())
-    shape = (figure, promised, low, high, low > 0, recent_mean, len(recent))
-    band = f"holdout {promised:.4f} [{low:.4f}, {high:.4f}]"
-    if low <= 0:
-        return SkillWatch(*shape, *nothing, f"{figure}: none shown, so none to lose ({band})")
-    cusum = fit_cusum(values, (high - low) / (2 * 1.96), seed)
+    @cache
+    def promise_of(version: str) -> Promise:
+        rows = said_by(version)
+        return promise(str(rows["model_version"].iloc[0]), reckoned(rows), seed)
+
+    came = reckoned(live).sort_index()
     versions = live.groupby("session")["model_version"].first()
-    path, since = _path(cusum, came, versions, model_version)
-    expected = f"in about {cusum.delay:.0f} sessions" if cusum.delay < PATH else "in a year or more"
-    said = f"lost since {since}" if since else "kept"
-    mean = f"live {recent_mean:.4f} over {len(recent)} sessions" if len(recent) else "none live yet"
-    height = path["cusum"].iloc[-1] if len(path) else 0.0
-    reason = (
-        f"{figure}: {said}; {band}, {mean}; CUSUM {height:.1f} of {cusum.threshold:.1f}"
-        f" (a loss of all is noticed {expected})"
-    )
-    return SkillWatch(*shape, path, cusum.threshold, since, reason)
+    path, made, height, since = _path(promise_of, came.iloc[-PATH:], versions, model_version)
+    recent = came.dropna().to_numpy()[-RECENT:]
+    mean = float(recent.mean()) if len(recent) else float("nan")
+    told = f"live {mean:.4f} over {len(recent)} sessions" if len(recent) else "none live yet"
+    reason = f"{figure}: {made.told}"
+    if made.is_shown:
+        delay = made.cusum.delay
+        expected = f"in about {delay:.0f} sessions" if delay < PATH else "in a year or more"
+        reason = (
+            f"{figure}: {f'lost since {since}' if since else 'kept'}; {made.told}, {told};"
+            f" CUSUM {height:.1f} of {made.cusum.threshold:.1f}"
+            f" (a loss of all is noticed {expected})"
+        )
+    return SkillWatch(figure, made, mean, len(recent), path, since, reason)
 
 
 def _path(
-    cusum: Cusum, came: pd.Series, versions: pd.Series, serving: str
-) -> tuple[pd.DataFrame, date | None]:
-    """The CUSUM session by session, and since when what the serving version says is in alarm."""
-    rows, height, alarm_of, since = [], 0.0, None, None
-    for session, figure in came.sort_index().items():
+    promise_of: Callable[[str], Promise], came: pd.Series, versions: pd.Series, serving: str
+) -> tuple[pd.DataFrame, Promise, float, date | None]:
+    """The CUSUM session by session; then of the serving version the promise that counts, the CUSUM
+    now, and since when what it says is in alarm."""
+    rows, height, made, alarm_of, since = [], 0.0, None, None, None
+    for session, figure in came.items():
         version = versions[session]
-        if alarm_of is not None and version != alarm_of:
-            height, alarm_of = 0.0, None
-        height = cusum.step(height, float(figure))
-        if alarm_of is None and height > cusum.threshold:
-            alarm_of, since = version, pd.Timestamp(session).date()
-        elif alarm_of is not None and height < CALM * cusum.threshold:
-            alarm_of = None
-        rows.append((session, version, figure, height, alarm_of is not None))
+        if alarm_of not in (None, version):
+            made, alarm_of = None, None
+        if made is None and promise_of(version).is_shown:
+            made, height = promise_of(version), 0.0
+        if made is not None:
+            height = made.cusum.step(height, float(figure))
+            if alarm_of is None and height > made.cusum.threshold:
+                alarm_of, since = version, pd.Timestamp(session).date()
+            elif alarm_of is not None and height < CALM * made.cusum.threshold:
+                alarm_of = None
+        reached = height if made is not None else float("nan")
+        rows.append((session, version, figure, reached, alarm_of is not None))
     columns = ["session", "model_version", "figure", "cusum", "is_alarm"]
-    return pd.DataFrame(rows, columns=columns), since if alarm_of == serving else None
+    path = pd.DataFrame(rows, columns=columns)
+    if made is None or alarm_of not in (None, serving):
+        # Trained tonight: it has said nothing yet, and its own promise counts.
+        return path, promise_of(serving), 0.0, None
+    return path, made, height, since if alarm_of == serving else None

@@ -15,6 +15,7 @@ from asset_predict_dagster.models.random_forest import ForestSettings, RandomFor
 from asset_predict_dagster.models.training import fit_window
 from asset_predict_dagster.predictions.drift import Drift, input_drift
 from asset_predict_dagster.predictions.drift_rows import input_columns
+from asset_predict_dagster.predictions.live_skill import SkillWatch, watch_skill
 from asset_predict_dagster_tests.market.simulated_tables import MarketTables
 
 COLUMNS = input_columns(FOREST_FEATURES)
@@ -22,6 +23,17 @@ TRAINED_EVERY = 11
 """Sessions: fifteen days."""
 
 PRICES = [f"adjusted_{part}" for part in ("open", "high", "low", "close")]
+
+
+def watched(
+    forecasts: pd.DataFrame, model: str, version: str, live: pd.DataFrame
+) -> list[SkillWatch]:
+    """`watch_skill`, of versions whose holdouts are in one table."""
+    mine = forecasts[forecasts["model"] == model]
+    prior = forecasts[forecasts["model"] == "prior"]
+    return watch_skill(
+        lambda asked: mine[mine["model_version"] == asked], prior, version, live, seed=42
+    )
 
 
 def sessions_of(table: pd.DataFrame) -> np.ndarray:

@@ -103,8 +103,7 @@ def drift_of(subject: str, since: date | None) -> Drift:
 
 def skill_of(since: date | None) -> SkillWatch:
     reason = f"rank_ic: lost since {since}" if since else "rank_ic: kept"
-    nothing = (0.05, 0.03, 0.07, True, 0.01, 63, pd.DataFrame(), 9.0)
-    return SkillWatch("rank_ic", *nothing, since, reason)
+    return SkillWatch("rank_ic", None, 0.01, 63, pd.DataFrame(), since, reason)
 
 
 def health_of(

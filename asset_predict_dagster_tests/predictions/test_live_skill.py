@@ -8,9 +8,9 @@ import pytest
 
 from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.predictions.cusum import PATH, Cusum, fit_cusum
-from asset_predict_dagster.predictions.live_skill import live_rows, watch_skill
+from asset_predict_dagster.predictions.live_skill import live_rows
 from asset_predict_dagster_tests.evaluation.forecast_rows import made_forecasts
-from asset_predict_dagster_tests.predictions.simulated_life import without_skill
+from asset_predict_dagster_tests.predictions.simulated_life import watched, without_skill
 
 FIRST_LIVE = np.datetime64("2024-01-01")
 NOTHING = float("nan")
@@ -38,7 +38,7 @@ def life(
 
 
 def rank_ic(forecasts: pd.DataFrame, live: pd.DataFrame, version: str = "4"):
-    return watch_skill(forecasts, "lstm", version, live, seed=42)[0]
+    return watched(forecasts, "lstm", version, live)[0]
 
 
 # The sequential test
@@ -91,11 +91,11 @@ def test_a_promise_of_nothing_cannot_be_tested(shown):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_strong_skill_that_goes_on_raises_no_alarm(seed):
     watch = rank_ic(*life(0.12, seed=seed))
-    assert watch.is_shown
-    assert watch.low < 0.12 < watch.high
+    assert watch.promise.is_shown
+    assert watch.promise.low < 0.12 < watch.promise.high
     assert not watch.is_losing
     assert not watch.path["is_alarm"].any()
-    assert "rank_ic: kept; holdout 0.1" in watch.reason
+    assert "rank_ic: kept; version 4's holdout 0.1" in watch.reason
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -113,8 +113,8 @@ def test_a_strong_skill_that_is_gone_is_noticed_within_a_quarter(seed):
 
 def test_a_model_without_shown_skill_has_none_to_lose():
     forecasts, live = life(0.0, claimed=0.1)
-    for watch in watch_skill(forecasts, "lstm", "4", live, seed=42):
-        assert not watch.is_shown
+    for watch in watched(forecasts, "lstm", "4", live):
+        assert not watch.promise.is_shown
         assert not watch.is_losing
         assert "none shown, so none to lose" in watch.reason
 
@@ -123,17 +123,17 @@ def test_a_short_holdout_shows_nothing():
     forecasts, live = life(0.5)
     few = forecasts[forecasts["session"] < np.unique(forecasts["session"])[59]]
     watch = rank_ic(few, live)
-    assert not watch.is_shown
-    assert watch.reason == "rank_ic: none shown, the holdout has 59 sessions of 60 needed"
+    assert not watch.promise.is_shown
+    assert watch.reason == "rank_ic: none shown, version 4's holdout has 59 of 60 sessions needed"
 
 
 def test_better_probabilities_than_the_priors_are_a_skill_too():
     forecasts, live = life(0.5)
-    gain = watch_skill(forecasts, "lstm", "4", live, seed=42)[1]
+    gain = watched(forecasts, "lstm", "4", live)[1]
     assert gain.figure == "log_loss_gain"
-    assert gain.is_shown
+    assert gain.promise.is_shown
     assert not gain.is_losing
-    lost = watch_skill(forecasts, "lstm", "4", without_skill(live, FIRST_LIVE, 1), seed=42)[1]
+    lost = watched(forecasts, "lstm", "4", without_skill(live, FIRST_LIVE, 1))[1]
     assert lost.is_losing
 
 
@@ -141,7 +141,7 @@ def test_the_log_loss_gain_is_that_of_a_plain_loop():
     forecasts, live = life(0.5, n_live=3, n_tickers=5)
     live.loc[0, "realised_label"] = None
     prior = forecasts[forecasts["model"] == "prior"].iloc[0]
-    watch = watch_skill(forecasts, "lstm", "4", live, seed=42)[1]
+    watch = watched(forecasts, "lstm", "4", live)[1]
     for row in watch.path.itertuples():
         gains = [
             np.log(one[f"probability_{one['realised_label']}"])
@@ -162,6 +162,56 @@ def test_training_again_without_an_alarm_does_not_forget_what_was_seen():
     assert not once["is_alarm"].any()
     again = rank_ic(forecasts, retrained).path
     assert again["cusum"].tolist() == once["cusum"].tolist()
+
+
+def retrained_every_ten_sessions(forecasts: pd.DataFrame, live: pd.DataFrame):
+    """What versions 4, 5, ... say, each with the 260 sessions before it as its holdout."""
+    said = pd.concat([forecasts[forecasts["model"] == "lstm"], live], ignore_index=True)
+    days, first = np.unique(said["session"]), np.unique(live["session"])[0]
+    place = np.searchsorted(days, said["session"].to_numpy()) - np.searchsorted(days, first)
+    holdouts, speaking = [forecasts], live.assign(model_version="4")
+    for version in range(5, 4 + len(np.unique(live["session"])) // 10):
+        since = 10 * (version - 4)
+        before = (place < since) & (place >= since - 260)
+        holdouts.append(said[before].assign(model_version=str(version)))
+        its_time = live["session"] >= days[np.searchsorted(days, first) + since]
+        speaking.loc[its_time, "model_version"] = str(version)
+    return pd.concat(holdouts, ignore_index=True), speaking
+
+
+def test_training_on_the_days_without_skill_does_not_lower_what_was_promised():
+    forecasts, live = life(0.08)
+    gone = without_skill(live, FIRST_LIVE, 1)
+    once = rank_ic(forecasts, gone)
+    holdouts, speaking = retrained_every_ten_sessions(forecasts, gone)
+    until = speaking[speaking["session"] <= pd.Timestamp(once.since)]
+    serving = until["model_version"].iloc[-1]
+    watch = rank_ic(holdouts, until, version=serving)
+    assert int(serving) > 5
+    assert watch.since == once.since
+    assert watch.promise.version == "4"
+    assert "version 4's holdout 0.0" in watch.reason
+
+
+def test_the_watch_begins_with_the_first_version_that_has_shown_a_skill():
+    forecasts, live = life(0.12)
+    luckless = life(0.0, claimed=0.1)[0]
+    luckless = luckless[luckless["model"] == "lstm"].assign(model_version="3")
+    days = np.unique(live["session"])
+    speaking = live.assign(model_version=np.where(live["session"] < days[20], "3", "4"))
+    watch = rank_ic(pd.concat([forecasts, luckless]), speaking)
+    assert watch.path["cusum"].isna().tolist() == [True] * 20 + [False] * 130
+    assert watch.promise.version == "4"
+
+
+def test_a_promise_is_a_year_old_at_most():
+    forecasts, live = life(0.12, n_live=260)
+    days = np.unique(live["session"])
+    speaking = live.assign(model_version=np.where(live["session"] < days[5], "3", "4"))
+    third = forecasts[forecasts["model"] == "lstm"].assign(model_version="3")
+    watch = rank_ic(pd.concat([forecasts, third]), speaking)
+    assert watch.promise.version == "4"
+    assert len(watch.path) == PATH
 
 
 def test_training_after_an_alarm_starts_anew():
@@ -205,7 +255,7 @@ def test_before_the_first_outcome_nothing_is_lost():
 
 def test_a_version_that_was_never_judged_promises_nothing_anybody_knows():
     forecasts, live = life(0.12)
-    with pytest.raises(DatasetError, match="no row of lstm 5 at horizon 1"):
+    with pytest.raises(DatasetError, match="no row of version 5 at horizon 1"):
         rank_ic(forecasts, live, version="5")
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from asset_predict_dagster.predictions.drift import input_drift, prediction_drift
-from asset_predict_dagster.predictions.live_skill import SkillWatch, watch_skill
+from asset_predict_dagster.predictions.live_skill import SkillWatch
 from asset_predict_dagster_tests.market.simulated_tables import market_as_of
 from asset_predict_dagster_tests.predictions.simulated_life import (
     COLUMNS,
@@ -22,6 +22,7 @@ from asset_predict_dagster_tests.predictions.simulated_life import (
     n_onsets,
     onsets,
     sessions_of,
+    watched,
     with_larger_moves,
     without_skill,
 )
@@ -75,7 +76,7 @@ def test_an_unchanged_market_raises_at_most_two_false_alarms_a_year():
         said = prediction_drift(
             mine, pd.concat([before, live]), sessions_of(mine)[-1].astype(object)
         )
-        watches = watch_skill(judged, FOREST, "1", live, seed=42)
+        watches = watched(judged, FOREST, "1", live)
         of_skill = sum(watch.path["is_alarm"].any() for watch in watches if len(watch.path))
         counts.append((float(np.mean(of_inputs)), n_onsets(said), int(of_skill)))
         print(
@@ -130,7 +131,7 @@ def test_a_strong_skill_that_is_removed_is_noticed_within_a_quarter():
     noticed = []
     for seed in SEEDS:
         judged, live, first = judged_and_live(STRONG, seed)
-        watches = watch_skill(judged, FOREST, "1", without_skill(live, first, seed), seed=42)
+        watches = watched(judged, FOREST, "1", without_skill(live, first, seed))
         noticed.append(first_alarm(watches))
     print(f"strong skill removed: sessions until noticed {noticed}")
     assert sum(n is not None and n <= 63 for n in noticed) >= 4
