@@ -93,9 +93,9 @@ def read_preset(folder: Path, name: str, model: str) -> Preset:
     SettingsError
         If there is no such preset, it is damaged, or it is of another model.
     """
-    # A name, not a path: callers of the service choose it.
+    # A name, not a path, and none that no file can have: callers of the service choose it.
     path = folder / f"{name}.json"
-    if not re.fullmatch(r"\w[\w-]*", name) or not path.is_file():
+    if not re.fullmatch(r"\w[\w-]{0,59}", name) or not path.is_file():
         there = ", ".join(sorted(found.stem for found in folder.glob("*.json"))) or "none"
         raise SettingsError(f"{model}: there is no preset '{name}'; there are {there}")
     try:

@@ -26,6 +26,8 @@ ALIASES = {"lr": "learning_rate", "hidden_size": "units"}
 PRESET = "preset"
 """Entry that is no setting: the name of what the settings that are not written come from."""
 
+_LONGEST_NAME = 40
+
 IGNORED = ("model_dir", "model_path", "price_col")
 """Accepted for the sake of existing clients: bundles and prices have a place of their own."""
 
@@ -158,6 +160,8 @@ def our_name(name: str) -> str:
 
 def _unknown(model: str, name: str) -> str:
     """The sentence about a name that nobody knows; the nearest allowed names come first."""
+    # To compare long names takes long, and nobody means one.
+    name = name[:_LONGEST_NAME]
     allowed = [*names_of(model), *IGNORED]
     allowed.sort(key=lambda other: -SequenceMatcher(None, name, other).ratio())
     elsewhere = [m for m in KINDS if our_name(name) in fields_of(m)]
@@ -182,7 +186,8 @@ def _read(model: str, name: str, value: Any, field: FieldInfo) -> Any:
     parts = [part.strip() for part in text.strip("[]()").split(",") if part.strip()]
     if any(get_origin(kind) is tuple for kind in allowed):
         return parts
-    return [int(p) if p.isdecimal() else p for p in parts] if "," in text else text
+    # Longer than any number that is allowed, and no longer than Python reads.
+    return [int(p) if re.fullmatch(r"\d{1,9}", p) else p for p in parts] if "," in text else text
 
 
 def _built(model: str, kind: type[BaseModel], values: dict[str, Any]) -> Any:

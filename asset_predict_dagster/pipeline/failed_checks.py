@@ -8,14 +8,8 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from asset_predict_dagster.pipeline.checks import CHECKS
-from asset_predict_dagster.pipeline.raw import EVERY_FILE_WAS_READ, SOURCE_ANSWERED, market_records
-
-OF_ABSENCE = ("quotes_are_fresh", SOURCE_ANSWERED, EVERY_FILE_WAS_READ)
-"""Checks that fail when prices do not come. What there is, is as good as before, and can be learned
-from, also from a history that ended years ago: `model_health` says that it is old."""
-
-READ_BY_MODELS = ("raw_quotes", "quotes", "universe", "features")
-"""What a forecast is made from: while a check fails there, nothing is said and nothing trained."""
+from asset_predict_dagster.pipeline.raw import market_records
+from asset_predict_dagster.predictions.heeded_checks import OF_ABSENCE
 
 
 def failed_checks(instance: dg.DagsterInstance, assets: Collection[str]) -> list[str]:

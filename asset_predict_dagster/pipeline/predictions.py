@@ -4,13 +4,14 @@ import dagster as dg
 import pandas as pd
 
 from asset_predict_dagster.errors import BundleError, MarketDataError, RegistryError
-from asset_predict_dagster.pipeline.failed_checks import READ_BY_MODELS, failed_checks
+from asset_predict_dagster.pipeline.failed_checks import failed_checks
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.raw import has_looked
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.predictions.catching_up import in_words, predict_due
 from asset_predict_dagster.predictions.daily import strongest
 from asset_predict_dagster.predictions.due import due
+from asset_predict_dagster.predictions.heeded_checks import READ_BY_MODELS
 from asset_predict_dagster.predictions.ledger import answers, newest
 from asset_predict_dagster.predictions.roster import Roster
 from asset_predict_dagster.tables import PROMOTIONS

@@ -10,11 +10,12 @@ from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.errors import BundleError, TableError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.kinds import MODEL_NAMES
-from asset_predict_dagster.pipeline.failed_checks import READ_BY_MODELS, failed_checks
+from asset_predict_dagster.pipeline.failed_checks import failed_checks
 from asset_predict_dagster.pipeline.jobs import complete_pipeline, daily_prediction, retrain
 from asset_predict_dagster.pipeline.resources import Clock, LakeTables, Models
 from asset_predict_dagster.pipeline.unfinished import unfinished_run
 from asset_predict_dagster.predictions.health import MENDED_BY_TRAINING, model_health
+from asset_predict_dagster.predictions.heeded_checks import READ_BY_MODELS
 from asset_predict_dagster.predictions.retraining import (
     REMEMBERED,
     Asked,

@@ -6,7 +6,6 @@ is written nowhere. A ticker that cannot be forecast honestly has a row with the
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
-from difflib import get_close_matches
 
 import pandas as pd
 
@@ -16,11 +15,10 @@ from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.predictions.daily import Serving, predict_last_session
 from asset_predict_dagster.predictions.due import MOST_LATE, sessions_late
 from asset_predict_dagster.predictions.served_samples import RECENT_SESSIONS
+from asset_predict_dagster.predictions.symbols import NearNames, normalised
 from asset_predict_dagster.tables import PATH_HORIZONS, QUOTES, UNIVERSE
 
 _NEAR = 3
-_ROOT = 4
-"""Letters of a code that stand for the company: PETR3 and PETR4 are papers of one."""
 
 
 def codes_of(typed: Sequence[str]) -> list[str]:
@@ -32,26 +30,14 @@ def codes_of(typed: Sequence[str]) -> list[str]:
     names = [name for text in typed for name in text.replace(",", " ").split()]
     if not names:
         raise SettingsError("a ticker such as PETR4 was expected, and none was given")
-    return list(dict.fromkeys(name.upper().removesuffix(".SA") for name in names))
-
-
-def near_codes(code: str, known: Collection[str]) -> list[str]:
-    """Up to three codes that may have been meant: of the same company first, then alike ones.
-
-    >>> near_codes("PETR5", {"PETR3", "PETR4", "VALE3"}), near_codes("VLAE3", {"PETR3", "VALE3"})
-    (['PETR3', 'PETR4'], ['VALE3'])
-    """
-    there = sorted(known)
-    of_company = [name for name in there if len(code) >= _ROOT and name[:_ROOT] == code[:_ROOT]]
-    alike = get_close_matches(code, there, n=_NEAR)
-    return list(dict.fromkeys([*of_company, *alike]))[:_NEAR]
+    return list(dict.fromkeys(normalised(name) for name in names))
 
 
 def refuse_unknown(codes: Sequence[str], known: Collection[str]) -> None:
     """Raise `SettingsError` about a ticker that nothing is known of, with those that are near."""
     for code in codes:
         if code not in known:
-            near = near_codes(code, known)
+            near = NearNames.of(dict.fromkeys(known, "")).near(code, n=_NEAR)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise SettingsError(f"no quotes of '{code}' among {len(known):,} papers{hint}")
 

@@ -84,15 +84,13 @@ class Access:
         if scope["path"].endswith("/predict") and status == 200:
             self.latency.add(took)
         if _log.isEnabledFor(logging.INFO):
-            # The route's own name: what a caller put into a path stays out of the log.
-            route = getattr(scope.get("route"), "path", None)
             client = scope.get("client")
             _log.info(
                 "%s",
                 _line(
                     kind="access",
                     method=scope["method"],
-                    route=route,
+                    route=_route_of(scope),
                     status=status,
                     ms=round(took, 2),
                     client=client[0] if client else None,
@@ -103,6 +101,16 @@ class Access:
 _DEFECT = ApiError(
     500, "internal", "something that should not happen did; the server's log says where"
 )
+
+
+def _route_of(scope: Scope) -> str | None:
+    """The route's own name: what a caller put into a path stays out of the log."""
+    name = getattr(scope.get("route"), "path", None)
+    if name is None:
+        return None
+    # Without the prefix that its router was included under; what matched it, stands for it.
+    asked = scope["path"].split("/")
+    return "/".join(asked[: len(asked) - name.count("/")]) + name
 
 
 def _line(**said: object) -> str:

@@ -8,10 +8,11 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from asset_predict_dagster.predictions.due import MOST_LATE
+from asset_predict_dagster.predictions.symbols import normalised
 from asset_predict_dagster.service.errors import ApiError
+from asset_predict_dagster.service.schemas.common import CheckedTables
 from asset_predict_dagster.service.schemas.steps import Started
 from asset_predict_dagster.service.snapshot import Paper, Said, Snapshot, Version
-from asset_predict_dagster.service.symbols import normalised
 
 _REASONS = {
     "stale_quote": "it did not trade in the last session",
@@ -31,6 +32,10 @@ async def current(request: Request) -> Snapshot:
             503,
             "lake_unreachable",
             "the tables or the models cannot be read; the server's log says why",
+        )
+    if refresher.held:
+        raise ApiError(
+            503, "checks_failed", f"{refresher.held}; mend the tables, Dagster's UI shows the rows"
         )
     raise ApiError(503, "starting", "the server is reading its data", {"retry_after": 1})
 
@@ -164,7 +169,13 @@ def problem_of(request: Request) -> str | None:
     """Why what is served is not all that the lake has now, in words; None if it is."""
     refresher = request.app.state.refresher
     passed_over = refresher.snapshot.passed_over if refresher.snapshot else ()
-    return refresher.problem or "; ".join(passed_over) or None
+    return "; ".join(filter(None, (refresher.held, refresher.problem, *passed_over))) or None
+
+
+def checks_of(request: Request) -> CheckedTables:
+    """What Dagster knows of the newest tables that forecasts are made from."""
+    seen = request.app.state.refresher.checks
+    return CheckedTables(status=seen.status, failed=list(seen.failed))
 
 
 def number(value: float) -> float | None:

@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from asset_predict_dagster import __version__
 from asset_predict_dagster.service import swagger
 from asset_predict_dagster.service.access import Access, Latency
+from asset_predict_dagster.service.checks import DagsterChecks
 from asset_predict_dagster.service.errors import install_handlers
 from asset_predict_dagster.service.launching import Launcher
 from asset_predict_dagster.service.others import Others
@@ -53,9 +54,10 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=life,
     )
     app.state.settings = settings
+    checks = DagsterChecks(settings.dagster_url)
     expires_after = timedelta(days=settings.model_expires_after_days)
-    app.state.refresher = Refresher(places, expires_after, settings.as_of)
-    app.state.launcher = Launcher(DagsterRuns(settings.dagster_url), places)
+    app.state.refresher = Refresher(places, expires_after, settings.as_of, checks)
+    app.state.launcher = Launcher(DagsterRuns(settings.dagster_url), checks, places)
     app.state.others = Others(places, expires_after)
     app.state.latency = Latency()
     app.state.keys = KeyRing(key)

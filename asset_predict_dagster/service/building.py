@@ -21,13 +21,13 @@ from asset_predict_dagster.predictions.daily import Serving
 from asset_predict_dagster.predictions.due import MOST_LATE
 from asset_predict_dagster.predictions.roster import Roster
 from asset_predict_dagster.predictions.served_samples import RECENT_SESSIONS
+from asset_predict_dagster.predictions.symbols import NearNames
 from asset_predict_dagster.registry.registered import registered_versions
 from asset_predict_dagster.service.papers import Market, papers_of
 from asset_predict_dagster.service.redaction import Places, without_paths
 from asset_predict_dagster.service.served import Serves, versions_of
 from asset_predict_dagster.service.snapshot import HISTORY, Paper, Snapshot, State, Version
 from asset_predict_dagster.service.state import look
-from asset_predict_dagster.service.symbols import NearNames
 from asset_predict_dagster.tables import (
     CHAMPIONS,
     FOLDS,

@@ -12,7 +12,7 @@ from typing import Any
 from asset_predict_dagster.errors import AssetPredictError
 from asset_predict_dagster.service.redaction import Places, in_a_line
 
-BUILD = "building:build_current"
+BUILD, BUILD_AT = "building:build_current", "building:build_snapshot"
 BUILD_VERSION = "building:build_version"
 DRIFT = "drift:drift_of"
 LOADED, PREPROCESSED, SPLIT = "stages:loaded", "stages:preprocessed", "stages:split"

@@ -14,7 +14,7 @@
   `stage_missing`, `nothing_trained`, `not_evaluated`: another step comes first; `run_refused` |
 | 500 | `internal`: a defect; the log names the place. `run_failed`: Dagster's UI says why |
 | 503 | `starting`, `no_data`, `no_model`, `dagster_unreachable`, `lake_unreachable`,
-  `busy`: with `Retry-After` |
+  `checks_failed`, `busy`: with `Retry-After` |
 """
 
 from collections.abc import Mapping

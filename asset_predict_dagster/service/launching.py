@@ -10,9 +10,10 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
+from asset_predict_dagster.service.checks import DagsterChecks
 from asset_predict_dagster.service.child import WorkError, elsewhere
 from asset_predict_dagster.service.errors import ApiError
-from asset_predict_dagster.service.redaction import Places
+from asset_predict_dagster.service.redaction import Places, of_a_file
 from asset_predict_dagster.service.runs import (
     ANY_ASSETS,
     DagsterRuns,
@@ -38,8 +39,8 @@ _LOOKING_SECONDS = 60.0
 class Launcher:
     """Starts runs and looks at them; every method raises `ApiError` 503 where Dagster is away."""
 
-    def __init__(self, runs: DagsterRuns, places: Places):
-        self._runs, self._places = runs, places
+    def __init__(self, runs: DagsterRuns, checks: DagsterChecks, places: Places):
+        self._runs, self._checks, self._places = runs, checks, places
         # Between the look and the launch nobody else of this server launches.
         self._turn = asyncio.Lock()
 
@@ -118,6 +119,17 @@ class Launcher:
     async def noted(self, run_id: str, label: str) -> dict[str, str]:
         """Asset → the text that the run noted under that label."""
         return await self._ask(self._runs.noted, run_id, label)
+
+    async def refused_files(self, run_id: str) -> list[dict[str, str]] | None:
+        """`file` and `reason` of what a run left out; None if Dagster does not tell."""
+        found = None
+        # The quotes are made, whoever answers now.
+        with suppress(ApiError):
+            found = await self._ask(self._checks.refused_files, run_id)
+        return found and [
+            {"file": one["file"], "reason": of_a_file(one["reason"], one["file"], self._places)}
+            for one in found
+        ]
 
     async def cancel_queued(self, which: Which) -> list[str]:
         """Take what waits of those runs out of the queue; their ids."""

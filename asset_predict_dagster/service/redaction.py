@@ -1,5 +1,6 @@
 """What may be told of an error: where the data lies is nobody's business."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +51,20 @@ def without_paths(said: str, places: Places) -> str:
         if len(path) > 1 and ("/" in path or "\\" in path):
             said = said.replace(path, hidden[path])
     return said
+
+
+def of_a_file(reason: str, file: str, places: Places) -> str:
+    """Why a file of that name was refused, without the folders in which it or anything else lies.
+
+    >>> places = Places(Path("d"), "d/lake", Path("d/bundles"), Path("d/mlflow.db"))
+    >>> of_a_file("/my files/A.TXT, line 3: 9 expected; see /etc/b3", "A.TXT", places)
+    'A.TXT, line 3: 9 expected; see <path>'
+    """
+    said = without_paths(reason, places)
+    before, name, after = said.partition(file)
+    if name and before.startswith(_BEGINS_A_PATH) and before.endswith(("/", "\\")):
+        said = name + after
+    return re.sub(r"(?<![\w<>/])(?:[A-Za-z]:)?[/\\][^\s;,:'\"]+", "<path>", said)
+
+
+_BEGINS_A_PATH = ("/", "\\", ".", "<")

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import requests
+from asset_predict_dagster.service.webserver import (
+    LOCATION,
+    REPOSITORY,
+    DagsterUnreachable,
+    Webserver,
+)
 
 RunStatus = Literal["idle", "queued", "running", "completed", "failed"]
 
-LOCATION = "asset_predict_dagster"
-REPOSITORY = "__repository__"
 ANY_ASSETS = "__ASSET_JOB"
 """Dagster's job of all assets, of which a run may choose some."""
 
@@ -35,9 +38,6 @@ _UNFINISHED = (*_WAITS, "STARTING", "STARTED", "CANCELING", "MANAGED")
 _NOT_NOW = ("PipelineNotFoundError", "PythonError")
 """Dagster's words for a code location that is away or failing: another time it makes the run."""
 
-_CONNECT_SECONDS, _READ_SECONDS = 3.0, 60.0
-"""A busy machine takes seconds to make a run."""
-
 _RUN = "runId status jobName creationTime tags { key value }"
 _RUNS = f"{{ ... on Runs {{ results {{ {_RUN} }} }} }}"
 _FAILED_STEPS = "query Steps($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats {"
@@ -52,10 +52,6 @@ _ASSETS = """query Assets($of: RepositorySelector!) { repositoryOrError(reposito
 _LAUNCH = """mutation Launch($of: ExecutionParams!) { launchRun(executionParams: $of) { __typename
  ... on LaunchRunSuccess { run { runId } } } }"""
 _CANCEL = "mutation Cancel($id: String!) { terminateRun(runId: $id) { __typename } }"
-
-
-class DagsterUnreachable(Exception):
-    """Dagster's webserver does not answer, or does not know the code location."""
 
 
 class RunRefused(Exception):
@@ -136,7 +132,7 @@ class DagsterRuns:
     """
 
     def __init__(self, url: str):
-        self._url = f"{url.rstrip('/')}/graphql"
+        self._ask = Webserver(url).ask
 
     def latest(self, *among: Which, statuses: Sequence[str] = ()) -> RunSeen | None:
         """The run that was asked for last, of any of those; None if there was none."""
@@ -235,24 +231,6 @@ class DagsterRuns:
         failed = [step["stepKey"] for step in steps if step["status"] == "FAILURE"]
         where = f"the step {failed[0]} failed" if failed else "it failed"
         return f"{where}; the run {run_id} of {job} says why in Dagster's UI"
-
-    def _ask(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            with requests.Session() as session:
-                # Neither a proxy nor a password of whoever started the server goes there.
-                session.trust_env = False
-                answer = session.post(
-                    self._url,
-                    json={"query": query, "variables": variables},
-                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                    allow_redirects=False,
-                )
-                said = answer.json()
-        except (requests.RequestException, ValueError) as error:
-            raise DagsterUnreachable(type(error).__name__) from error
-        if not isinstance(said, dict) or said.get("errors") or not said.get("data"):
-            raise DagsterUnreachable(f"the webserver answers {answer.status_code}, not as Dagster")
-        return said["data"]
 
 
 _IN = {"repositoryLocationName": LOCATION, "repositoryName": REPOSITORY}

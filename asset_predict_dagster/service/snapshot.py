@@ -12,7 +12,7 @@ from datetime import date, datetime
 import numpy as np
 
 from asset_predict_dagster.predictions.due import MOST_LATE
-from asset_predict_dagster.service.symbols import NearNames
+from asset_predict_dagster.predictions.symbols import NearNames
 from asset_predict_dagster.tables import PATH_HORIZONS
 
 HISTORY = 252

@@ -6,8 +6,9 @@ Swagger UI's files come with the package flask-swagger-ui, of which nothing else
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 
 from asset_predict_dagster.service.errors import ApiError
 from asset_predict_dagster.service.schemas.examples import EXAMPLES
@@ -52,6 +53,14 @@ _START = """window.SwaggerUIBundle({
 """
 
 
+def specification_of(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI: what FastAPI makes of the routes, and an example of every answer."""
+    spec = app.openapi()
+    for name, example in EXAMPLES.items():
+        spec["components"]["schemas"][name]["example"] = example
+    return spec
+
+
 @router.get("/swagger")
 async def page() -> Response:
     """Swagger UI; where its files are not installed, a link to the specification."""
@@ -71,9 +80,7 @@ async def specification(request: Request) -> Response:
 
     state = request.app.state
     if getattr(state, "specification", None) is None:
-        spec = request.app.openapi()
-        for name, example in EXAMPLES.items():
-            spec["components"]["schemas"][name]["example"] = example
+        spec = specification_of(request.app)
         state.specification = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
     return _sent(state.specification, "application/yaml")
 

@@ -46,7 +46,8 @@ def asked_for(settings: Settings, now: Snapshot, model: str, written: Mapping[st
         said = str(refusal)
         said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
         if unknown:
-            raise ApiError(400, "malformed", said, {"unknown": unknown[:10]}) from None
+            shown = [name[:_LONGEST] for name in unknown[:10]]
+            raise ApiError(400, "malformed", said, {"unknown": shown}) from None
         raise ApiError(422, "out_of_range", said, {"model": model}) from None
     for ticker in asked.experiment.tickers:
         paper_of(now, ticker)

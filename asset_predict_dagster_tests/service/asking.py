@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable
 
 import httpx
+import pandas as pd
 
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.service.schemas.common import ErrorAnswer
 from asset_predict_dagster.tables import PREDICTIONS
 
 PATIENCE = 300
@@ -30,6 +32,18 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     """Status and code of an answer, which has the shape of every error."""
     assert set(answer.json()) == {"status", "error", "message", "details"}
     return answer.status_code, answer.json()["error"]
+
+
+def refusal(answer: httpx.Response) -> ErrorAnswer:
+    """The answer, which has the shape of every error."""
+    refused(answer)
+    return ErrorAnswer.model_validate(answer.json())
+
+
+def of_reason(said: pd.DataFrame, reason: str, model: str = "random_forest") -> str:
+    """A ticker of which the model says so."""
+    rows = said.loc[model]
+    return rows[rows["reason"] == reason].index[0]
 
 
 def polled(client: httpx.Client, run_id: str, route: str = "/api/b3/training-status") -> dict:

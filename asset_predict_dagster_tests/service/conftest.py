@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import pytest
 
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.service.runs import DagsterRuns
+from asset_predict_dagster.tables import PREDICTIONS
 from asset_predict_dagster_tests.pipeline.conftest import AS_OF, STRONG, Workplace
 from asset_predict_dagster_tests.service.asking import PATIENCE
 from asset_predict_dagster_tests.service.dagster_dev import dagster_dev
-from asset_predict_dagster_tests.service.running import Server, free_port, served
+from asset_predict_dagster_tests.service.running import Server, served
 
 LAUNCHED = {
     "ASSET_PREDICT_AS_OF": str(AS_OF),
@@ -25,11 +27,7 @@ LAUNCHED = {
 def server(finished: Workplace, tmp_path_factory) -> Iterator[Server]:
     """A server on the market, as of its last session, without a Dagster to ask."""
     folder = tmp_path_factory.mktemp("server")
-    settings = {
-        "ASSET_PREDICT_AS_OF": str(AS_OF),
-        "ASSET_PREDICT_DAGSTER_URL": f"http://127.0.0.1:{free_port()}",
-    }
-    with served(folder, finished.settings.data, **settings) as running:
+    with served(folder, finished.settings.data, ASSET_PREDICT_AS_OF=str(AS_OF)) as running:
         yield running
 
 
@@ -37,6 +35,13 @@ def server(finished: Workplace, tmp_path_factory) -> Iterator[Server]:
 def client(server: Server) -> httpx.Client:
     """A client of the server."""
     return server.client
+
+
+@pytest.fixture(scope="session")
+def said(finished: Workplace) -> pd.DataFrame:
+    """What the daily run said of the next session, a row per model and ticker."""
+    table = finished.lake.read(PREDICTIONS)
+    return table[table["horizon"] == 1].set_index(["model", "ticker"])
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""Dagster as a person starts it: webserver, daemon and code location, in a group of their own."""
+"""Dagster as a person starts it: webserver, daemon and code location, in a group of their own.
+
+`webserver` is the first of them with its code location: what it knows can be asked, nothing runs.
+"""
 
 import os
 import shutil
@@ -6,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from asset_predict_dagster.service.runs import DagsterRuns, DagsterUnreachable
@@ -19,16 +22,27 @@ PATIENCE = 400
 """Seconds for five processes that import much, on a busy machine."""
 
 
-@contextmanager
-def dagster_dev(home: Path, data: Path, **settings: str) -> Iterator[str]:
+def dagster_dev(home: Path, data: Path, **settings: str) -> AbstractContextManager[str]:
     """`dagster dev` with the project's `dagster.yaml` on that data; the webserver's address."""
+    return _started(("dagster", "dev"), home, data, settings)
+
+
+def webserver(home: Path, data: Path, **settings: str) -> AbstractContextManager[str]:
+    """Dagster's webserver alone, likewise."""
+    return _started(("dagster_webserver",), home, data, settings)
+
+
+@contextmanager
+def _started(
+    command: tuple[str, ...], home: Path, data: Path, settings: Mapping[str, str]
+) -> Iterator[str]:
     shutil.copy(REPOSITORY / "dagster.yaml", home)
-    port, log = free_port(), home / "dagster_dev.log"
+    port, log = free_port(), home / "dagster.log"
     url = f"http://127.0.0.1:{port}"
-    command = ["-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml"), "-p", str(port)]
+    place = ["-w", str(REPOSITORY / "workspace.yaml"), "-p", str(port), "-h", "127.0.0.1"]
     with log.open("w") as written:
         process = subprocess.Popen(
-            [sys.executable, *command, "-h", "127.0.0.1"],
+            [sys.executable, "-m", *command, *place],
             env=environment(data, DAGSTER_HOME=str(home), **settings),
             cwd=home,
             stdout=written,

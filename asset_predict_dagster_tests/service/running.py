@@ -1,9 +1,13 @@
-"""A server as a person starts it: the command, in a process of its own, on a free port."""
+"""A server as a person starts it: the command, in a process of its own, on a free port.
+
+`in_a_thread` is for an app that has something which no person's has.
+"""
 
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import uvicorn
+from fastapi import FastAPI
 
 PATIENCE = 300
 """Seconds: the server answers in three, and on a machine that others keep busy in many more."""
 
 _KEPT = ("PATH", "HOME", "PYTHONPATH", "OMP_NUM_THREADS")
+
+NOBODY = "http://127.0.0.1:1"
+"""Where no Dagster is, whatever else runs on the machine."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ def free_port() -> int:
 def environment(data: Path, **settings: str) -> dict[str, str]:
     """What the command is started with, and nothing of whoever runs the tests."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return {**kept, "ASSET_PREDICT_DATA": str(data), **settings}
+    known = {"ASSET_PREDICT_DATA": str(data), "ASSET_PREDICT_DAGSTER_URL": NOBODY}
+    return {**kept, **known, **settings}
 
 
 @contextmanager
@@ -89,3 +99,21 @@ def wait_for(client: httpx.Client, status: int, process: subprocess.Popen, log: 
             seen = error
         time.sleep(0.05)
     raise AssertionError(f"no health {status} in {PATIENCE} s: {seen}; {log.read_text()}")
+
+
+@contextmanager
+def in_a_thread(app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of the app, which runs in this process."""
+    port = free_port()
+    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -195,6 +195,32 @@ def test_new_files_are_asked_for_and_counted(client, lake: Lake):
         "total_records": len(quotes),
         "date_range": [str(quotes["session"].min().date()), str(AS_OF)],
     }
+    assert (found.refused_files, "refused_files" in found.model_fields_set) == ([], True)
+
+
+STARTED_TWICE = (
+    "/api/b3/load-data",
+    "/api/b3/preprocess-data",
+    "/api/b3/split-data",
+    "/api/b3/evaluate-model",
+    "/api/b3/save-model",
+    "/api/b3/clear-state",
+    "/api/b3/complete-pipeline",
+    "/scheduled/b3-data-update",
+)
+
+
+@pytest.mark.parametrize("route", STARTED_TWICE)
+def test_a_step_goes_on_and_is_not_begun_twice(client, runs: DagsterRuns, route):
+    at_once = {"params": {"wait": "false"}, "json": {}}
+    first = client.post(route, **at_once)
+    assert first.status_code == 202, first.text
+    begun = first.json()["run_id"]
+    again = client.post(route, **at_once)
+    assert refused(again) == (409, "already_queued")
+    assert again.json()["details"]["run_id"] == begun
+    runs.cancel(begun)
+    until(lambda: runs.unfinished(Which()) is None)
 
 
 def test_a_step_that_fails_says_which_and_nothing_of_the_inside(client, house: Path, lake: Lake):
@@ -270,53 +296,6 @@ def test_what_was_cleared_is_forgotten_and_the_champion_stays(
         assert refused(answer) == (422, "nothing_trained")
     body = {"ticker": a_ticker(lake)}
     assert client.post("/api/b3/predict", json=body).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("route", "body", "status", "code"),
-    [
-        ("/api/b3/train-model", {"model_type": "xgboost"}, 422, "out_of_range"),
-        ("/api/b3/train-model", {"n_estimators": 0}, 422, "out_of_range"),
-        ("/api/b3/train-model", {"n_trees": 3}, 400, "malformed"),
-        ("/api/b3/train-model", {"model_type": "rf", "units": 3}, 400, "malformed"),
-        ("/api/b3/train-model", {"model_type": "lstm", "lr": 2}, 422, "out_of_range"),
-        ("/api/b3/train-model", {"preset": "../x"}, 422, "out_of_range"),
-        ("/api/b3/train-model", {"preset": {"a": 1}}, 422, "out_of_range"),
-        ("/api/b3/train-model", {"model_dir": 3}, 422, "out_of_range"),
-        ("/api/b3/train-model", {"tickers": ["NONE3"]}, 404, "unknown_ticker"),
-        ("/api/b3/complete-training", {"test_size": 1.5}, 422, "out_of_range"),
-        ("/api/b3/complete-pipeline", {"tickers": "NONE3"}, 404, "unknown_ticker"),
-        ("/api/b3/split-data", {"test_size": 0.5, "val_size": 0.5}, 422, "out_of_range"),
-        ("/api/b3/split-data", {"test_size": 0}, 422, "out_of_range"),
-        ("/api/b3/evaluate-model", {"model": "rf"}, 400, "malformed"),
-        ("/models/retrain", {"symbol": "NONE3"}, 404, "unknown_ticker"),
-        ("/models/retrain", {}, 400, "malformed"),
-        ("/api/v1/train", {"ticker": "PETR4"}, 400, "malformed"),
-    ],
-)
-def test_what_cannot_be_trained_starts_nothing(client, runs, route, body, status, code):
-    before = runs.latest()
-    assert refused(client.post(route, json=body)) == (status, code)
-    assert runs.latest() == before
-
-
-@pytest.mark.parametrize(
-    ("changed", "status", "code"),
-    [
-        ({"ticker": "NONE3"}, 404, "unknown_ticker"),
-        ({"start_date": "2021-01-01"}, 422, "out_of_range"),
-        ({"start_date": "soon"}, 400, "malformed"),
-        ({"lookback": 4}, 422, "out_of_range"),
-        ({"lookback": 201}, 422, "out_of_range"),
-        ({"hidden_size": 15}, 422, "out_of_range"),
-        ({"num_layers": 6}, 422, "out_of_range"),
-        ({"epochs": 0}, 422, "out_of_range"),
-        ({"learning_rate": 1}, 422, "out_of_range"),
-    ],
-)
-def test_a_task_that_cannot_be_is_refused(client, lake, changed, status, code):
-    body = {"ticker": a_ticker(lake), "start_date": "2018-01-02", "end_date": "2020-12-30"}
-    assert refused(client.post("/api/v1/train", json={**body, **changed})) == (status, code)
 
 
 def test_a_task_that_never_was_is_not_found(client, runs: DagsterRuns):

@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from asset_predict_dagster.service.app import create_app
+from asset_predict_dagster.service.checks import UNKNOWN, DagsterChecks
 from asset_predict_dagster.service.runs import (
     DagsterRuns,
     DagsterUnreachable,
@@ -14,17 +16,30 @@ from asset_predict_dagster.service.runs import (
     Wanted,
     Which,
 )
-from asset_predict_dagster_tests.service.running import free_port
+from asset_predict_dagster.settings import load_settings
+from asset_predict_dagster_tests.service.asking import refused
+from asset_predict_dagster_tests.service.running import free_port, in_a_thread
 
 
 def _launched(name: str) -> bytes:
     return json.dumps({"data": {"launchRun": {"__typename": name}}}).encode()
 
 
+REFUSING = {
+    "r0": {"results": []},
+    "repositoryOrError": {"__typename": "Repository", "assetNodes": []},
+    "launchRun": {"__typename": "RunConfigValidationInvalid"},
+    "assetNodes": [],
+}
+"""By what is asked for: nothing has run, there are no assets, and no run is made."""
+
+
 class Elsewhere(BaseHTTPRequestHandler):
     """What may listen where Dagster was expected; the path says what it answers."""
 
     def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        refusing = {name: said for name, said in REFUSING.items() if name in asked}
         status, body = {
             "/page/graphql": (200, b"<html>another program</html>"),
             "/list/graphql": (200, b"[]"),
@@ -43,6 +58,7 @@ class Elsewhere(BaseHTTPRequestHandler):
             ),
             "/failing/graphql": (200, _launched("PythonError")),
             "/unwilling/graphql": (200, _launched("RunConfigValidationInvalid")),
+            "/refusing/graphql": (200, json.dumps({"data": refusing}).encode()),
         }[self.path]
         self.send_response(status)
         self.send_header("Location", "/empty/graphql")
@@ -88,3 +104,26 @@ def test_a_dagster_that_fails_may_be_asked_again_and_one_that_refuses_may_not(el
 def test_where_nobody_listens_is_unreachable():
     with pytest.raises(DagsterUnreachable):
         DagsterRuns(f"http://127.0.0.1:{free_port()}").latest()
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "/api/b3/load-data",
+        "/api/b3/preprocess-data",
+        "/api/b3/clear-state",
+        "/scheduled/b3-data-update",
+    ],
+)
+def test_a_run_that_dagster_refuses_is_a_refusal_in_words(elsewhere, tmp_path, route):
+    app = create_app(load_settings(data=tmp_path, dagster_url=f"{elsewhere}/refusing"))
+    with in_a_thread(app) as client:
+        answer = client.post(route)
+    assert refused(answer) == (422, "run_refused")
+    assert "RunConfigValidationInvalid" in answer.json()["message"]
+
+
+def test_a_dagster_without_our_checks_knows_nothing_of_the_tables(elsewhere):
+    assert DagsterChecks(f"{elsewhere}/refusing").of_what_models_read() == UNKNOWN
+    with pytest.raises(DagsterUnreachable):
+        DagsterChecks(f"{elsewhere}/page").of_what_models_read()

@@ -1,10 +1,8 @@
 """Who may ask, how much and how often; and nothing of the inside in what anybody is told."""
 
 import json
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import Depends
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,15 +17,12 @@ from hypothesis import strategies as st
 from asset_predict_dagster.service.access import HEADERS
 from asset_predict_dagster.service.app import create_app
 from asset_predict_dagster.service.security import (
-    MAX_BODY_BYTES,
-    WRONG_KEYS_A_MINUTE,
     Allowance,
     is_loopback,
     require_key,
 )
 from asset_predict_dagster.settings import load_settings
-from asset_predict_dagster_tests.service.running import environment, free_port
-from asset_predict_dagster_tests.service.test_routes import LAUNCHING
+from asset_predict_dagster_tests.service.running import NOBODY, environment, in_a_thread
 
 KEY = "a-key-that-nobody-guesses"
 JSON = {"Content-Type": "application/json"}
@@ -37,7 +31,7 @@ JSON = {"Content-Type": "application/json"}
 @contextmanager
 def app_on(data: Path, **settings: object) -> Iterator[httpx.Client]:
     """The app in a thread, with a route that starts something and one that has a defect."""
-    app = create_app(load_settings(data=data, **settings))
+    app = create_app(load_settings(data=data, dagster_url=NOBODY, **settings))
 
     @app.post("/launch", dependencies=[Depends(require_key)])
     async def launch() -> str:
@@ -47,19 +41,8 @@ def app_on(data: Path, **settings: object) -> Iterator[httpx.Client]:
     async def defect() -> str:
         raise KeyError(f"secret of {data}")
 
-    port = free_port()
-    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="on")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    with in_a_thread(app) as client:
+        yield client
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:
@@ -73,14 +56,6 @@ def test_without_a_key_this_machine_may_launch(tmp_path):
         assert client.post("/launch").json() == "launched"
 
 
-@pytest.mark.parametrize(("route", "body"), LAUNCHING)
-def test_every_route_that_starts_a_run_needs_the_key(tmp_path, route, body):
-    with app_on(tmp_path, api_key=KEY) as client:
-        assert code_of(client.post(route, json=body)) == (401, "key_missing")
-        wrong = client.post(route, json=body, headers={"X-API-Key": "another"})
-        assert code_of(wrong) == (403, "key_wrong")
-
-
 def test_a_key_is_needed_for_what_starts_something_and_for_nothing_else(tmp_path):
     with app_on(tmp_path, api_key=KEY) as client:
         assert code_of(client.post("/launch")) == (401, "key_missing")
@@ -90,22 +65,6 @@ def test_a_key_is_needed_for_what_starts_something_and_for_nothing_else(tmp_path
         )
         assert client.post("/launch", headers={"X-API-Key": KEY}).json() == "launched"
         assert client.get("/swagger").status_code == 200
-
-
-def test_a_key_guessed_a_thousand_times_is_compared_ten_times(tmp_path):
-    with app_on(tmp_path, api_key=KEY) as client:
-        began = time.monotonic()
-        found = [
-            client.post("/launch", headers={"X-API-Key": f"guess {n}"}).status_code
-            for n in range(1000)
-        ]
-        minutes = (time.monotonic() - began) / 60
-        assert found.count(403) <= WRONG_KEYS_A_MINUTE * (1 + minutes) + 1
-        assert set(found) == {403, 429}
-        # Not even the right one is looked at now, or a guess would show by its answer.
-        answer = client.post("/launch", headers={"X-API-Key": KEY})
-        assert code_of(answer) == (429, "too_many_requests")
-        assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
 def test_a_page_of_another_origin_is_refused_unless_it_is_listed(tmp_path):
@@ -171,71 +130,6 @@ def test_only_this_machines_own_names_are_loopback():
     assert [host for host in others if is_loopback(host)] == []
 
 
-@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 10 * MAX_BODY_BYTES])
-def test_a_body_that_is_too_large_is_refused_declared_or_not(client, size):
-    declared = client.post("/api/b3/predict", content=b" " * size, headers=JSON)
-    assert code_of(declared) == (413, "body_too_large")
-    pieces = (b" " * 1024 for _ in range(size // 1024 + 1))
-    streamed = client.post("/api/b3/predict", content=pieces, headers=JSON)
-    assert code_of(streamed) == (413, "body_too_large")
-
-
-@pytest.mark.parametrize(
-    ("content", "headers"),
-    [
-        (b"", JSON),
-        (b"null", JSON),
-        (b"[[[[", JSON),
-        (b"[" * 60_000, JSON),
-        (b'{"ticker": "\xff\xfe"}', JSON),
-        (b'{"ticker": NaN}', JSON),
-        (b'{"ticker": 1e999}', JSON),
-        (b"ticker=PETR4", {"Content-Type": "application/x-www-form-urlencoded"}),
-        (b"<ticker>PETR4</ticker>", {"Content-Type": "application/xml"}),
-        (b'{"ticker": "PETR4"}', {"Content-Type": "text/plain"}),
-    ],
-    ids=range(10),
-)
-def test_a_body_of_another_kind_is_malformed(client, content, headers):
-    answer = client.post("/api/b3/predict", content=content, headers=headers)
-    assert code_of(answer) == (400, "malformed")
-
-
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "../../../etc/passwd",
-        "..%2f..%2fetc",
-        "/etc/passwd",
-        "PETR4'; DROP--",
-        "' OR '1'='1",
-        "PETR4\r\nX-Evil: 1",
-        "${jndi:ldap://x}",
-        "\x00PETR4",
-        "file:///etc/passwd",
-        "💣",
-        "<script>alert(1)",
-    ],
-)
-def test_a_strange_symbol_is_a_symbol_that_is_not_there(client, typed):
-    for route in ("/api/b3/predict", "/api/v1/predict", "/api/v1/drift/detect"):
-        assert code_of(client.post(route, json={"ticker": typed})) == (404, "unknown_ticker")
-    for route in ("check", "metrics", "predict"):
-        assert client.post(f"/models/{route}", json={"symbols": [typed]}).status_code == 200
-    for key in ("model_dir", "model_path"):
-        asked = {"ticker": "NONE3", key: typed}
-        assert code_of(client.post("/api/b3/predict", json=asked)) == (404, "unknown_ticker")
-    path = httpx.URL("/asset/x").copy_with(raw_path=b"/asset/" + _quoted(typed))
-    answer = client.get(path)
-    assert code_of(answer) in ((404, "unknown_ticker"), (404, "not_found"))
-    assert "X-Evil" not in answer.headers
-    assert client.get("/assets", params={"search": f"abc{typed}"}).status_code == 200
-
-
-def _quoted(typed: str) -> bytes:
-    return "".join(f"%{byte:02x}" for byte in typed.encode()).encode()
-
-
 @pytest.mark.parametrize("name", ["..%2f__init__.py", "%2e%2e/app.py", "swagger-ui.css.map", ""])
 def test_no_file_is_served_but_those_that_the_page_names(client, name):
     answer = client.get(httpx.URL("/x").copy_with(raw_path=f"/swagger/files/{name}".encode()))
@@ -270,26 +164,18 @@ def test_each_answer_is_a_line_of_json_that_names_the_route_and_not_what_was_ask
     secret = "SECRET1234"
     server.client.get(f"/asset/{secret}")
     server.client.post("/api/b3/predict", json={"ticker": secret}, headers={"X-API-Key": secret})
+    server.client.post("/api/models/predict", json={"symbols": [secret]})
     time.sleep(0.2)
     log = server.log.read_text()
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    last = [line for line in lines if line["kind"] == "access"][-2:]
+    last = [line for line in lines if line["kind"] == "access"][-3:]
     assert [(one["route"], one["status"]) for one in last] == [
         ("/asset/{ticker}", 404),
         ("/api/b3/predict", 404),
+        ("/api/models/predict", 200),
     ]
     assert all(one["ms"] > 0 and one["client"] == "127.0.0.1" for one in last)
     assert secret not in log
-
-
-def test_a_request_that_breaks_off_harms_nobody(server, client):
-    port = client.base_url.port
-    for sent in (b"POST /api/b3/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50\r\n\r\n{",
-                 b"\x00\x01\x02", b"GET / HTTP/9.9\r\n\r\n"):  # fmt: skip
-        with socket.create_connection(("127.0.0.1", port)) as there:
-            there.sendall(sent)
-    assert client.get("/api/v1/health").status_code == 200
-    assert "Traceback" not in server.log.read_text()
 
 
 def serve(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess:

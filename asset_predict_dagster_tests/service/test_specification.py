@@ -66,7 +66,7 @@ def test_every_route_says_what_it_does_answers_and_refuses(spec):
                 status: answer["content"]["application/json"]["schema"]
                 for status, answer in route["responses"].items()
             }
-            assert {"400", "422", "429", "500", "503"} <= set(schemas), where
+            assert {"403", "429", "500", "503"} <= set(schemas), where
             taken = [schemas.pop(status) for status in ("200", "202") if status in schemas]
             assert all(taken) and taken, where
             errors = {one["$ref"].rsplit("/", 1)[-1] for one in schemas.values()}
@@ -127,10 +127,13 @@ def test_the_files_of_the_page_come_from_here(client: httpx.Client, name, kind):
     assert len(answer.content) > 100
 
 
-def test_every_setting_of_a_training_is_specified(spec):
-    described = spec["components"]["schemas"]["TrainAsked"]
-    assert {"n_estimators", "hidden_size", "lr", "tickers", "label", "model_dir"} <= set(
-        described["properties"]
-    )
-    assert described["properties"]["epochs"]["maximum"] == 1000
-    assert described["additionalProperties"] is False
+def test_every_setting_of_a_training_is_specified_for_its_model(spec):
+    forest, network = spec["components"]["schemas"]["TrainAsked"]["anyOf"]
+    for form in (forest, network):
+        assert {"tickers", "label", "model_dir", "preset"} <= set(form["properties"])
+        assert form["additionalProperties"] is False
+    assert {"n_estimators", "max_depth"} <= set(forest["properties"]) - set(network["properties"])
+    assert {"hidden_size", "lr"} <= set(network["properties"]) - set(forest["properties"])
+    assert network["properties"]["epochs"]["maximum"] == 1000
+    # Who names no model means the forest.
+    assert (forest["required"], network["required"]) == ([], ["model_type"])

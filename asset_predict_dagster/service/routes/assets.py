@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from asset_predict_dagster.predictions.symbols import MAX_LENGTH
 from asset_predict_dagster.service.answers import answered, current, number, paper_of
 from asset_predict_dagster.service.errors import ApiError
 from asset_predict_dagster.service.schemas.assets import (
@@ -15,9 +16,8 @@ from asset_predict_dagster.service.schemas.assets import (
     HistoryRow,
     Pagination,
 )
-from asset_predict_dagster.service.schemas.common import refusals
+from asset_predict_dagster.service.schemas.common import QUERY, refusals
 from asset_predict_dagster.service.snapshot import HISTORY, HISTORY_COLUMNS, Snapshot
-from asset_predict_dagster.service.symbols import MAX_LENGTH
 
 router = APIRouter(tags=["assets"])
 
@@ -28,7 +28,7 @@ _MISSING = {"average"}
 Ticker = Annotated[str, Path(min_length=1, max_length=MAX_LENGTH, examples=["PETR4"])]
 
 
-@router.get("/asset/{ticker}", response_model=AssetAnswer, responses=refusals(404))
+@router.get("/asset/{ticker}", response_model=AssetAnswer, responses=refusals(404, 422))
 async def asset(ticker: Ticker, now: Annotated[Snapshot, Depends(current)]) -> Response:
     """The latest quote of one ticker, and the indicators at its close."""
     paper = paper_of(now, ticker)
@@ -37,7 +37,9 @@ async def asset(ticker: Ticker, now: Annotated[Snapshot, Depends(current)]) -> R
     )
 
 
-@router.get("/asset/{ticker}/history", response_model=HistoryAnswer, responses=refusals(404))
+@router.get(
+    "/asset/{ticker}/history", response_model=HistoryAnswer, responses=refusals(*QUERY, 404)
+)
 async def history(
     ticker: Ticker,
     now: Annotated[Snapshot, Depends(current)],
@@ -58,7 +60,7 @@ async def history(
     return answered(HistoryAnswer(ticker=paper.ticker, days=days, history=rows))
 
 
-@router.get("/assets", response_model=AssetsAnswer, responses=refusals())
+@router.get("/assets", response_model=AssetsAnswer, responses=refusals(*QUERY))
 async def assets(
     now: Annotated[Snapshot, Depends(current)],
     search: Annotated[str, Query(max_length=50, description="part of a ticker or company")] = "",

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from asset_predict_dagster.service.answers import (
     action_of,
     answered,
+    checks_of,
     current,
     paper_of,
     problem_of,
@@ -22,7 +23,7 @@ from asset_predict_dagster.service.schemas.b3 import (
     ServedModel,
     StatusAnswer,
 )
-from asset_predict_dagster.service.schemas.common import MODELS, refusals
+from asset_predict_dagster.service.schemas.common import BODY, MODELS, refusals
 from asset_predict_dagster.service.snapshot import Snapshot
 from asset_predict_dagster.tables import ACTION_NAMES
 
@@ -31,7 +32,7 @@ router = APIRouter(prefix="/api/b3", tags=["b3"])
 _SOURCES = {True: "champion", False: "predecessor"}
 
 
-@router.post("/predict", response_model=PredictAnswer, responses=refusals(404))
+@router.post("/predict", response_model=PredictAnswer, responses=refusals(*BODY, 404))
 async def predict(asked: PredictAsked, now: Annotated[Snapshot, Depends(current)]) -> Response:
     """What the champion says of the next session of one ticker."""
     paper = paper_of(now, asked.ticker)
@@ -105,6 +106,7 @@ async def status(request: Request) -> Response:
             data_session=now.session if now else None,
             sessions_late=now.sessions_late if now else 0,
             problem=problem_of(request),
+            checks=checks_of(request),
             prediction_latency_ms=LatencyAnswer(**state.latency.quantiles()),
         )
     )

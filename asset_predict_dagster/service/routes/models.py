@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import RootModel
 
+from asset_predict_dagster.predictions.symbols import normalised
 from asset_predict_dagster.service.answers import (
     answered,
     current,
@@ -16,7 +17,7 @@ from asset_predict_dagster.service.answers import (
 from asset_predict_dagster.service.errors import ApiError
 from asset_predict_dagster.service.launching import Launcher, Launches
 from asset_predict_dagster.service.runs import RETRAIN, TRAININGS, Wanted, Which
-from asset_predict_dagster.service.schemas.common import refusals
+from asset_predict_dagster.service.schemas.common import BODY, refusals
 from asset_predict_dagster.service.schemas.models import (
     Checked,
     Measured,
@@ -31,7 +32,6 @@ from asset_predict_dagster.service.schemas.models import (
 )
 from asset_predict_dagster.service.security import require_key
 from asset_predict_dagster.service.snapshot import Snapshot, Version
-from asset_predict_dagster.service.symbols import normalised
 from asset_predict_dagster.tables import FEATURES
 
 router = APIRouter(tags=["models"])
@@ -43,7 +43,7 @@ CHECKED = "asset_predict/checked"
 """Tag of a training that a check asked for: the version of `features` it was asked for at."""
 
 
-@router.post("/check", response_model=list[Checked], responses=refusals(401))
+@router.post("/check", response_model=list[Checked], responses=refusals(*BODY))
 async def check(
     request: Request,
     asked: SymbolsAsked,
@@ -69,7 +69,7 @@ async def check(
 @router.post(
     "/retrain",
     response_model=Retrained,
-    responses=refusals(401, 404, 409),
+    responses=refusals(*BODY, 401, 404, 409),
     dependencies=[Depends(require_key)],
 )
 async def retrain(
@@ -118,7 +118,7 @@ def _checked(now: Snapshot, symbol: str) -> Checked:
     return Checked(symbol=symbol, model_exists=True, message=words)
 
 
-@router.post("/metrics", response_model=list[Measured], responses=refusals())
+@router.post("/metrics", response_model=list[Measured], responses=refusals(*BODY))
 async def metrics(asked: SymbolsAsked, now: Annotated[Snapshot, Depends(current)]) -> Response:
     """How far off the model was on each ticker out of sample, beside 'tomorrow = today'."""
     version = serving(now, PREFERRED)
@@ -157,7 +157,7 @@ def _measured(now: Snapshot, version: Version, symbol: str) -> Measured:
     )
 
 
-@router.post("/predict", response_model=PredictedSymbols, responses=refusals())
+@router.post("/predict", response_model=PredictedSymbols, responses=refusals(*BODY))
 async def predict(asked: SymbolsAsked, now: Annotated[Snapshot, Depends(current)]) -> Response:
     """The next session's price of each ticker; of one that is not forecast, why."""
     version = serving(now, PREFERRED)

@@ -16,13 +16,14 @@ from asset_predict_dagster.service.child import DECIDED, EVALUATED, LOADED, PREP
 from asset_predict_dagster.service.errors import ApiError
 from asset_predict_dagster.service.launching import Launcher, Launches
 from asset_predict_dagster.service.runs import CLEARS, PIPELINE, RETRAIN, TRAININGS, Wanted
-from asset_predict_dagster.service.schemas.common import MODELS, refusals
+from asset_predict_dagster.service.schemas.common import BODY, MODELS, refusals
 from asset_predict_dagster.service.schemas.steps import (
     ClearAnswer,
     EvaluateAnswer,
     Loaded,
     ModelAsked,
     Preprocessed,
+    RefusedFile,
     SaveAnswer,
     SaveAsked,
     SplitAnswer,
@@ -40,7 +41,7 @@ _STAGES = {
     200: {"description": "the stage is made"},
     202: {"model": Started, "description": "it goes on"},
 }
-_LAUNCHES = refusals(401, 404, 409)
+_LAUNCHES = refusals(*BODY, 401, 409)
 
 Wait = Annotated[bool, Query(description="false: answer at once, and let the run go on")]
 
@@ -53,15 +54,16 @@ async def load_data(launch: Launches, wait: Wait = True) -> Response:
     if not (wait and await launch.ended(run_id)):
         return goes_on(run_id)
     found = await launch.look(LOADED)
-    return answered(
-        Loaded(
-            status="success",
-            message=f"quotes from {found['date_range'][0]} to {found['date_range'][1]}",
-            data_shape=found["data_shape"],
-            columns=found["columns"],
-            run_id=run_id,
-        )
+    refused = await launch.refused_files(run_id)
+    answer = Loaded(
+        status="success",
+        message=_brought(found["date_range"], refused),
+        data_shape=found["data_shape"],
+        columns=found["columns"],
+        run_id=run_id,
+        **_left_out(refused),
     )
+    return answered(answer)
 
 
 @router.post("/preprocess-data", response_model=Preprocessed, responses={**_LAUNCHES, **_STAGES})
@@ -190,10 +192,24 @@ async def update_data(launch: Launches, wait: Wait = True) -> Response:
         return goes_on(run_id)
     found = await launch.look(LOADED)
     statistics = {"total_records": found["data_shape"][0], "date_range": found["date_range"]}
-    said = f"quotes from {found['date_range'][0]} to {found['date_range'][1]}"
-    return answered(
-        UpdateAnswer(status="success", message=said, statistics=statistics, run_id=run_id)
+    refused = await launch.refused_files(run_id)
+    answer = UpdateAnswer(
+        status="success",
+        message=_brought(found["date_range"], refused),
+        statistics=statistics,
+        run_id=run_id,
+        **_left_out(refused),
     )
+    return answered(answer)
+
+
+def _brought(date_range: list[str], refused: list[dict[str, str]] | None) -> str:
+    said = f"quotes from {date_range[0]} to {date_range[1]}"
+    return f"{said}; left out: {', '.join(one['file'] for one in refused)}" if refused else said
+
+
+def _left_out(refused: list[dict[str, str]] | None) -> dict[str, list[RefusedFile]]:
+    return {} if refused is None else {"refused_files": [RefusedFile(**one) for one in refused]}
 
 
 async def _last_trained(request: Request, launch: Launcher, model: str) -> Registered:

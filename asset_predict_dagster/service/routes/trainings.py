@@ -1,16 +1,15 @@
 """Trainings: of one model, as a step, with all that comes before and after, or of one ticker."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.service.answers import answered, current, paper_of, with_ignored
 from asset_predict_dagster.service.errors import ApiError
 from asset_predict_dagster.service.launching import Launcher, Launches
 from asset_predict_dagster.service.runs import KIND, PIPELINE, RETRAIN, TRAINS, Wanted, Which
-from asset_predict_dagster.service.schemas.common import MODELS, refusals
+from asset_predict_dagster.service.schemas.common import BODY, MODELS, QUERY, refusals
 from asset_predict_dagster.service.schemas.steps import TrainAsked, TrainingStarted
 from asset_predict_dagster.service.schemas.tasks import TaskAnswer, TaskAsked, TaskQueued
 from asset_predict_dagster.service.security import require_key
@@ -29,7 +28,8 @@ tasks = APIRouter(prefix="/api/v1", tags=["v1"])
 NEVER_SERVES = ("labels", "dataset", "models", "evaluation")
 """Groups of `retrain` that a scoped version needs: nothing after them is about it."""
 
-_LAUNCHES = refusals(401, 404, 409)
+_LAUNCHES = refusals(*BODY, 401, 404, 409)
+TaskId = Annotated[str, Path(max_length=36, pattern="^[0-9a-f-]{36}$")]
 _TASK = "v1_train {}"
 _TASK_MODEL = "lstm"
 
@@ -42,9 +42,10 @@ async def train_model(
     now: Annotated[Snapshot, Depends(current)],
 ) -> Response:
     """Train one model on what is there; it serves once it is evaluated, saved and good enough."""
-    model = MODELS[asked.model_type]
+    model, settings = MODELS[asked.model_type], request.app.state.settings
+    asked_for(settings, now, model, asked.written)  # refused before Dagster is asked for anything
     written = {**await _split_sizes(launch, model), **asked.written}
-    training = asked_for(request.app.state.settings, now, model, written)
+    training = asked_for(settings, now, model, written)
     wanted = Wanted(
         kind=f"train_model {model}",
         assets=[f"{model}_model"],
@@ -113,13 +114,13 @@ async def train_ticker(
     return answered(TaskQueued(task_id=run_id, status="queued", message=said))
 
 
-@tasks.get("/train/{task_id}", response_model=TaskAnswer, responses=refusals(404))
-async def task(task_id: UUID, launch: Launches) -> Response:
+@tasks.get("/train/{task_id}", response_model=TaskAnswer, responses=refusals(*QUERY, 404))
+async def task(task_id: TaskId, launch: Launches) -> Response:
     """How a training of one ticker is getting on, and the version that it became."""
-    run = await launch.find(str(task_id))
+    run = await launch.find(task_id)
     ticker = run.tags.get(KIND, "").removeprefix(_TASK.format("")) if run else ""
     if run is None or run.tags.get(KIND) != _TASK.format(ticker):
-        raise ApiError(404, "unknown_task", "there is no such task", {"task_id": str(task_id)})
+        raise ApiError(404, "unknown_task", "there is no such task", {"task_id": task_id})
     made = await launch.noted(run.run_id, "model_version") if run.status == "completed" else {}
     version = made.get(f"{_TASK_MODEL}_model")
     return answered(

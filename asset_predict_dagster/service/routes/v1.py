@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from asset_predict_dagster import __version__
 from asset_predict_dagster.service.answers import (
     answered,
+    checks_of,
     current,
     number,
     paper_of,
@@ -16,7 +17,7 @@ from asset_predict_dagster.service.answers import (
     serving,
 )
 from asset_predict_dagster.service.errors import ApiError
-from asset_predict_dagster.service.schemas.common import refusals
+from asset_predict_dagster.service.schemas.common import BODY, refusals
 from asset_predict_dagster.service.schemas.v1 import (
     DriftAnswer,
     DriftAsked,
@@ -34,7 +35,7 @@ router = APIRouter(prefix="/api/v1", tags=["v1"])
 PREFERRED = ("lstm", "random_forest")
 
 
-@router.post("/predict", response_model=PathAnswer, responses=refusals(404))
+@router.post("/predict", response_model=PathAnswer, responses=refusals(*BODY, 404))
 async def predict(
     request: Request, asked: PathAsked, now: Annotated[Snapshot, Depends(current)]
 ) -> Response:
@@ -78,7 +79,7 @@ async def _version(request: Request, now: Snapshot, asked: str | None) -> Versio
     return await request.app.state.others.version(now, known.model, wanted)
 
 
-@router.post("/drift/detect", response_model=DriftAnswer, responses=refusals(404))
+@router.post("/drift/detect", response_model=DriftAnswer, responses=refusals(*BODY, 404))
 async def detect_drift(
     request: Request, asked: DriftAsked, now: Annotated[Snapshot, Depends(current)]
 ) -> Response:
@@ -114,6 +115,7 @@ async def health(request: Request, now: Annotated[Snapshot, Depends(current)]) -
             data_session=now.session,
             sessions_late=now.sessions_late,
             snapshot_age_seconds=round((timestamp - now.made_at).total_seconds(), 1),
+            checks=checks_of(request),
             models={
                 name: HealthModel(version=one.version, status=one.status)
                 for name, one in now.versions.items()

@@ -5,7 +5,13 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from asset_predict_dagster.service.schemas.common import Answer, LegacyAsked, ModelType, Symbol
+from asset_predict_dagster.service.schemas.common import (
+    Answer,
+    CheckedTables,
+    LegacyAsked,
+    ModelType,
+    Symbol,
+)
 
 Action = Literal["buy", "hold", "sell"]
 
@@ -103,4 +109,5 @@ class StatusAnswer(RunAnswer):
     problem: str | None = Field(
         description="why an older state is served, or a version is passed over; null if neither"
     )
+    checks: CheckedTables
     prediction_latency_ms: LatencyAnswer

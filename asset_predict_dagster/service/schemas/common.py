@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from asset_predict_dagster.service.symbols import MAX_LENGTH
+from asset_predict_dagster.predictions.symbols import MAX_LENGTH
 
 MOST_SYMBOLS = 50
 
@@ -47,6 +47,16 @@ class Answer(BaseModel):
     model_config = ConfigDict(ser_json_inf_nan="null", populate_by_name=True)
 
 
+class CheckedTables(Answer):
+    """What Dagster's checks say of the newest tables that forecasts are made from."""
+
+    status: Literal["passed", "failed", "under_way", "unknown"] = Field(
+        description="failed, under_way: the tables before go on being served; unknown: Dagster"
+        " cannot be asked, and what there is is served"
+    )
+    failed: list[str] = Field(description="`quotes: name of the check`")
+
+
 class ErrorAnswer(Answer):
     """Every refusal."""
 
@@ -67,9 +77,16 @@ class ErrorAnswer(Answer):
     )
 
 
+BODY = (400, 408, 413, 422)
+"""What a route may answer that reads a body; a POST without one still takes the time to read it."""
+
+QUERY = (400, 422)
+"""What a route may answer that reads its path or query."""
+
+
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses`: what it may answer besides, all of one shape."""
-    always = (400, 403, 408, 413, 422, 429, 500, 503)
+    always = (403, 429, 500, 503)
     return {
         status: {"model": ErrorAnswer, "description": _WORDS[status]}
         for status in sorted({*always, *statuses})
@@ -81,7 +98,6 @@ _WORDS = {
     401: "no key",
     403: "wrong key, or a client, host or origin that is not served",
     404: "unknown ticker, version or task",
-    405: "method not allowed",
     408: "the body did not come",
     409: "a run of that kind is queued or under way already",
     413: "the body is too large",

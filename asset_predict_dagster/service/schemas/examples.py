@@ -47,6 +47,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "data_session": "2024-01-02",
         "sessions_late": 0,
         "problem": None,
+        "checks": {"status": "passed", "failed": []},
         "prediction_latency_ms": {"p50": 1.1, "p99": 3.9, "n": 2000},
     },
     "Started": {"status": "success", "message": _UNDER_WAY, "run_id": _RUN},
@@ -55,6 +56,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "message": "quotes from 2010-01-04 to 2024-01-02",
         "data_shape": [1204331, 4],
         "columns": ["ticker", "session", "open", "close"],
+        "refused_files": [],
         "run_id": _RUN,
     },
     "Preprocessed": {
@@ -130,6 +132,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "status": "success",
         "message": "quotes from 2010-01-04 to 2024-01-02",
         "statistics": {"total_records": 1204331, "date_range": ["2010-01-04", "2024-01-02"]},
+        "refused_files": [
+            {
+                "file": "COTAHIST_D02012024.TXT",
+                "reason": "COTAHIST_D02012024.TXT, line 812: the trailer promises 900 records but"
+                " the file has 810; download it again",
+            }
+        ],
         "run_id": _RUN,
     },
     "Checked": {"symbol": "PETR4", "model_exists": True, "message": "lstm 3 serves, proven"},
@@ -211,6 +220,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "data_session": "2024-01-02",
         "sessions_late": 0,
         "snapshot_age_seconds": 21600.0,
+        "checks": {"status": "passed", "failed": []},
         "models": {"random_forest": _SERVES},
     },
     "AssetAnswer": {

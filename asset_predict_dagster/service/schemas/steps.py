@@ -1,13 +1,14 @@
 """What the steps of `/api/b3` are asked and answer."""
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.kinds import MODEL_NAMES, settings_of
-from asset_predict_dagster.models.settings import ALIASES, IGNORED
-from asset_predict_dagster.service.schemas.common import Answer, LegacyAsked, ModelType
+from asset_predict_dagster.models.settings import ALIASES, IGNORED, PRESET
+from asset_predict_dagster.service.schemas.common import MODELS, Answer, LegacyAsked, ModelType
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -20,6 +21,13 @@ class Started(Answer):
     run_id: str
 
 
+class RefusedFile(Answer):
+    """A market file that was left out whole, and is tried again at each run."""
+
+    file: str
+    reason: str
+
+
 class Loaded(Answer):
     """The quotes that the lake has now."""
 
@@ -27,6 +35,9 @@ class Loaded(Answer):
     message: str
     data_shape: list[int] = Field(description="rows and columns of `quotes`")
     columns: list[str]
+    refused_files: list[RefusedFile] = Field(
+        [], description="left out by this run; the key stays away where Dagster does not tell"
+    )
     run_id: str
 
 
@@ -75,6 +86,14 @@ class TrainAsked(BaseModel):
     model_config = ConfigDict(
         extra="allow", json_schema_extra=lambda schema: _with_settings(schema)
     )
+
+    @model_validator(mode="after")
+    def _is_text(self) -> "TrainAsked":
+        try:
+            json.dumps(self.model_extra, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("half of a surrogate pair was sent, which is no text") from None
+        return self
 
     @property
     def written(self) -> dict[str, Any]:
@@ -181,18 +200,40 @@ class UpdateAnswer(Answer):
     status: Literal["success"] = "success"
     message: str
     statistics: dict[str, Any] = Field(description="`total_records`, `date_range` [first, last]")
+    refused_files: list[RefusedFile] = Field(
+        [], description="left out by this run; the key stays away where Dagster does not tell"
+    )
     run_id: str
 
 
 def _with_settings(schema: dict[str, Any]) -> None:
-    """Every setting of every model, as its own class describes it."""
-    found: dict[str, Any] = {}
-    for settings in (Experiment, *(settings_of(model) for model in MODEL_NAMES)):
-        for name, described in settings.model_json_schema()["properties"].items():
-            # What two models know differs in its default.
-            found[name] = {k: v for k, v in described.items() if k not in ("default", "title")}
-    aliases = {alias: found[name] for alias, name in ALIASES.items()}
-    ignored = {name: {"type": "string", "description": "does nothing"} for name in IGNORED}
-    schema["properties"] |= {**found, **aliases, **ignored}
-    schema["additionalProperties"] = False
+    """Every setting of each model, as its own class describes it: one form of the request each."""
+    schema["anyOf"] = [_form_of(model) for model in MODEL_NAMES]
+    for name in ("properties", "additionalProperties"):
+        schema.pop(name, None)
     schema["example"] = {"model_type": "rf", "n_estimators": 100}
+
+
+def _form_of(model: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for settings in (Experiment, settings_of(model)):
+        for name, described in settings.model_json_schema()["properties"].items():
+            found[name] = {key: said for key, said in described.items() if key != "title"}
+    aliases = {alias: found[name] for alias, name in ALIASES.items() if name in found}
+    ignored = {name: {"type": "string", "description": "does nothing"} for name in IGNORED}
+    preset = {"type": "string", "description": "name of settings that a tuning kept"}
+    types = [name for name, meant in MODELS.items() if meant == model]
+    is_usual = MODELS[TrainAsked.model_fields["model_type"].default] == model
+    return {
+        "title": model,
+        "type": "object",
+        "properties": {
+            "model_type": {"enum": types},
+            PRESET: preset,
+            **found,
+            **aliases,
+            **ignored,
+        },
+        "required": [] if is_usual else ["model_type"],
+        "additionalProperties": False,
+    }

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from asset_predict_dagster.service.schemas.common import Answer, Asked, Symbol
+from asset_predict_dagster.service.schemas.common import Answer, Asked, CheckedTables, Symbol
 
 ModelVersion = Annotated[
     str, StringConstraints(pattern=r"^(?:(?:lstm|random_forest):)?(?:v?[0-9]{1,9}|champion)$")
@@ -88,8 +88,8 @@ class HealthAnswer(Answer):
     """For a load balancer the status code; for people the rest."""
 
     status: Literal["ok", "degraded"] = Field(
-        description="degraded: late quotes, a version that cannot be opened, no model, or an older"
-        " state than the lake's"
+        description="degraded: late quotes, a version that cannot be opened, no model, a failed"
+        " check, or an older state than the lake's"
     )
     version: str
     timestamp: datetime
@@ -97,4 +97,5 @@ class HealthAnswer(Answer):
     data_session: date | None
     sessions_late: int
     snapshot_age_seconds: float
+    checks: CheckedTables
     models: dict[str, HealthModel]

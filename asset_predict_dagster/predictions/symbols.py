@@ -73,4 +73,5 @@ class NearNames:
 
 def _shortened(code: str) -> Iterable[str]:
     """The code itself, and without one of its letters: two that share one differ by a slip."""
-    return {code, *(code[:at] + code[at + 1 :] for at in range(len(code)))}
+    # In an order of its own: that of a set differs from process to process.
+    return dict.fromkeys((code, *(code[:at] + code[at + 1 :] for at in range(len(code)))))

@@ -1,11 +1,10 @@
 """A code is found however it is typed, and a slip of the keyboard finds what was meant."""
 
-import time
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asset_predict_dagster.service.symbols import MAX_LENGTH, NearNames, normalised
+from asset_predict_dagster.predictions.asked import codes_of
+from asset_predict_dagster.predictions.symbols import MAX_LENGTH, NearNames, normalised
 
 codes = st.from_regex(r"[A-Z0-9]{4}[0-9]{1,2}", fullmatch=True)
 spaces = st.text(" \t\n", max_size=3)
@@ -49,9 +48,31 @@ def test_other_papers_of_the_company_come_first():
     assert names.near("petrobras") == ["PETR3", "PETR4"]
 
 
-def test_near_names_of_fifty_unknown_codes_among_thousands_take_no_time():
+def test_an_unknown_code_costs_a_look_up_a_letter_however_many_codes_there_are():
+    class Counted(dict):
+        n = 0
+
+        def get(self, *asked):
+            Counted.n += 1
+            return super().get(*asked)
+
     names = NearNames.of({f"{n:04}{k}": f"COMPANY {n}" for n in range(1000) for k in (3, 4)})
-    began = time.perf_counter()
+    counted = NearNames(*map(Counted, (names.by_root, names.by_shortened, names.by_word)))
     for n in range(50):
-        names.near(f"XY{n:02}3")
-    assert time.perf_counter() - began < 0.01
+        counted.near(f"XY{n:02}3")
+    # Its company, its word, itself, and itself without each of its five letters.
+    assert Counted.n <= 50 * 8
+
+
+def test_what_was_meant_comes_in_the_same_order_in_every_process():
+    meant = ["ZBCDE", "AZCDE", "ABZDE", "ABCZE"]
+    names = NearNames.of(dict.fromkeys(sorted(meant), ""))
+    # The slip nearest to the beginning first.
+    assert names.near("ABCDE") == meant
+
+
+@given(st.lists(codes, min_size=1, max_size=5), st.sampled_from([" ", ",", ", ", "  "]))
+def test_codes_typed_in_one_line_are_the_codes_each_once(typed, between):
+    assert codes_of([between.join(code.lower() + ".sa" for code in typed)]) == list(
+        dict.fromkeys(typed)
+    )
