@@ -80,7 +80,7 @@ def main() -> None:
         start_logs(load_settings())
     _log.info("asset-predict %s", " ".join(sys.argv[1:]))
     try:
-        app()
+        app(prog_name="asset-predict")
     except AssetPredictError as error:
         _log.error("%s", error)
         print(f"asset-predict: {error}", file=sys.stderr)

@@ -1,22 +1,19 @@
 """Commands about who serves: list the versions, let another one serve, go back."""
 
-from dataclasses import asdict
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated
 
-import pandas as pd
 import typer
-from rich.console import Console
 
+from asset_predict_dagster.cli_champions_text import document, print_versions, said_of
 from asset_predict_dagster.cli_json import print_json
 from asset_predict_dagster.cli_options import AsJson, ModelName, one_model
 from asset_predict_dagster.cli_runs import kept_id, waiting, where_to_see
-from asset_predict_dagster.cli_tables import plain_console, text_table
+from asset_predict_dagster.cli_tables import plain_console
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.kinds import MODEL_NAMES
 from asset_predict_dagster.predictions.versions_asked import opened_registry
 from asset_predict_dagster.registry.decisions import LoggedDecision
-from asset_predict_dagster.registry.store import ModelVersion, Registry
 from asset_predict_dagster.settings import Settings, load_settings
 from asset_predict_dagster.tables import EVALUATION
 
@@ -84,12 +81,12 @@ def models(
     evaluation = Lake(settings.lake_root).read_if_made(EVALUATION)
     wanted = [model] if model else [name for name in MODEL_NAMES if registry.versions(name)]
     if as_json:
-        documents = [_document(registry, name, evaluation, last) for name in wanted]
+        documents = [document(registry, name, evaluation, last) for name in wanted]
         print_json({"models": documents})
         return
     console = plain_console()
     for name in wanted:
-        _print_versions(console, registry, name, evaluation, last)
+        print_versions(console, registry, name, evaluation, last)
 
 
 def _move(model: str, version: str | None, why: str, as_json: bool) -> None:
@@ -102,7 +99,7 @@ def _move(model: str, version: str | None, why: str, as_json: bool) -> None:
     decision = moved.decision
     age_days, warning = _age(decision, settings)
     if as_json:
-        told = {**_said(decision), "age_days": age_days, "warning": warning or None}
+        told = {**said_of(decision), "age_days": age_days, "warning": warning or None}
         print_json({**told, "run_id": kept_id(moved)})
         return
     before = decision.incumbent_version
@@ -133,123 +130,3 @@ def _age(decision: LoggedDecision, settings: Settings) -> tuple[int, str]:
 
 def _days(n: int) -> str:
     return "1 day" if n == 1 else f"{n} days"
-
-
-def _print_versions(
-    console: Console, registry: Registry, model: str, evaluation: pd.DataFrame | None, last: int
-) -> None:
-    versions = registry.versions(model)
-    roles = _roles(registry, model)
-    table = text_table(
-        f"Versions of {model}",
-        left=("version", "role", "trained", "learned to"),
-        right=("rank IC [95 %]", "log-loss"),
-    )
-    for version in versions[:last]:
-        figures = _figures(evaluation, version)
-        table.add_row(
-            version.version,
-            "scoped" if version.scope else _role(roles.get(version.version, [])),
-            f"{version.trained_at:%Y-%m-%d}",
-            version.training_end,
-            _with_interval(figures.get("rank_ic")),
-            f"{figures['log_loss']['value']:.4f}" if "log_loss" in figures else "",
-        )
-    console.print(table)
-    if len(versions) > last:
-        console.print(f"{len(versions) - last:,} earlier: --last {len(versions)} lists them too")
-    log = registry.decisions(model)
-    if log:
-        decision = log[-1]
-        serves = f"version {decision.model_version} serves" if decision.model_version else ""
-        console.print(
-            f"{model}: {serves or 'nobody serves'}, {decision.status}. Last decision, by"
-            f" {'the rule' if decision.by == 'rule' else 'a person'} on"
-            f" {decision.decided_at:%Y-%m-%d}: {decision.decision}, {decision.reason}"
-        )
-    console.print()
-
-
-def _roles(registry: Registry, model: str) -> dict[str, list[str]]:
-    """Version → its aliases."""
-    champion = registry.champion(model)
-    challenger = next(iter(registry.challengers((model,))), None)
-    roles: dict[str, list[str]] = {}
-    for alias, version in (("champion", champion), ("challenger", challenger)):
-        if version is not None:
-            roles.setdefault(version.version, []).append(alias)
-    return roles
-
-
-def _role(aliases: list[str]) -> str:
-    return aliases[0] if aliases else ""
-
-
-def _figures(evaluation: pd.DataFrame | None, version: ModelVersion) -> dict[str, dict[str, Any]]:
-    """Metric → its value and interval, each at the first horizon it is measured at."""
-    if evaluation is None:
-        return {}
-    rows = evaluation[
-        (evaluation["model"] == version.model)
-        & (evaluation["model_version"] == version.version)
-        & (evaluation["window"] == version.window)
-    ].dropna(subset="value")
-    first = rows.sort_values("horizon").drop_duplicates("metric")
-    return {
-        row.metric: {
-            "value": row.value,
-            "low": _or_none(row.low),
-            "high": _or_none(row.high),
-            "horizon": int(row.horizon),
-        }
-        for row in first.itertuples()
-    }
-
-
-def _with_interval(figure: dict[str, Any] | None) -> str:
-    if figure is None:
-        return ""
-    if figure["low"] is None or figure["high"] is None:
-        return f"{figure['value']:.4f}"
-    return f"{figure['value']:.4f} [{figure['low']:.3f}, {figure['high']:.3f}]"
-
-
-def _document(
-    registry: Registry, model: str, evaluation: pd.DataFrame | None, last: int
-) -> dict[str, Any]:
-    versions, roles = registry.versions(model), _roles(registry, model)
-    log = registry.decisions(model)
-    return {
-        "model": model,
-        "champion": next((v for v, names in roles.items() if "champion" in names), None),
-        "last_decision": _said(log[-1]) if log else None,
-        "n_versions": len(versions),
-        "versions": [
-            {
-                "version": version.version,
-                "aliases": roles.get(version.version, []),
-                "trained_at": version.trained_at.isoformat(),
-                "training_end": version.training_end,
-                "bundle": version.bundle,
-                "evaluation_bundle": version.evaluation_bundle,
-                "window": version.window,
-                "scope": version.scope,
-                "metrics": _figures(evaluation, version),
-            }
-            for version in versions[:last]
-        ],
-    }
-
-
-def _said(decision: LoggedDecision) -> dict[str, Any]:
-    """A decision for JSON; its own run's id is the run's to tell."""
-    said = asdict(decision) | {"training_end": decision.training_end or None}
-    del said["run_id"]
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in said.items()
-    }
-
-
-def _or_none(value: float) -> float | None:
-    return None if pd.isna(value) else value

@@ -25,6 +25,8 @@ def serve(
 ) -> None:
     """Serve the REST API: predictions, models, quotes; /swagger lists the routes.
 
+    Example: asset-predict serve --port 8080
+
     It runs until ctrl-c, and finishes what it is answering. Every answer is a line of JSON on
     stderr. Addresses other than this machine's own need ASSET_PREDICT_API_KEY.
     """

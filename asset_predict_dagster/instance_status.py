@@ -8,10 +8,10 @@ import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState, TickStatus
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
 
+from asset_predict_dagster.executions import opened_instance
 from asset_predict_dagster.pipeline.alerts import why_failed
 from asset_predict_dagster.pipeline.jobs import JOBS
 from asset_predict_dagster.pipeline.unfinished import ABANDONED_AFTER, UNFINISHED
-from asset_predict_dagster.runs import opened_instance
 
 ALIVE_FOR = timedelta(minutes=3)
 """Dagster's daemon tells every half minute that it is there."""

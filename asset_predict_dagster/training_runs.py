@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from asset_predict_dagster.executions import executed
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.asked_training import AskedTraining
 from asset_predict_dagster.models.kinds import MODEL_NAMES
@@ -17,7 +18,6 @@ from asset_predict_dagster.pipeline.jobs import (
 )
 from asset_predict_dagster.pipeline.tuning import tune, tuned_settings
 from asset_predict_dagster.registry.store import Registry
-from asset_predict_dagster.runs import executed
 from asset_predict_dagster.settings import Settings
 from asset_predict_dagster.tables import INGESTED_FILES, QUOTES, RAW_QUOTES
 

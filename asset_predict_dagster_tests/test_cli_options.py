@@ -58,6 +58,13 @@ def test_what_is_promised_is_there_and_can_be_read_by_a_program(name):
     assert set(PROMISED[name]) | {"json"} <= options(name)
 
 
+def test_what_runs_until_ctrl_c_is_told_where_to_listen():
+    assert options("serve") >= {"host", "port"} <= options("monitor")
+    told = {name: understood([name]) for name in ("serve", "monitor")}
+    assert told["serve"] == {"host": "127.0.0.1", "port": 5000}
+    assert told["monitor"] == {"host": "127.0.0.1", "port": 5001}
+
+
 def test_every_setting_of_every_model_is_an_option_of_train():
     wanted = {n for model in MODEL_NAMES for n in names_of(model)} | {*IGNORED, "preset"}
     assert {name.replace("_", "-") for name in wanted} <= options("train")

@@ -23,7 +23,6 @@ from asset_predict_dagster.evaluation.costs import Costs
 from asset_predict_dagster.evaluation.report_input import ReportInput
 from asset_predict_dagster.evaluation.review import Made, Market
 from asset_predict_dagster.evaluation.walk_forward import WalkForward, default_learners
-from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.importances import serving_importances
 from asset_predict_dagster.pipeline.made_windows import (
@@ -94,7 +93,7 @@ def backtested_windows(
     """Forecasts of every window of the span, and a report of them all."""
     asked = context.op_config
     read: dict[str, int] = {}
-    opened = Lake(lake.root, on_read=read.setdefault)
+    opened = lake.to_learn_from(read.setdefault)
     quotes, universe, features, labels = (
         opened.read(table) for table in (QUOTES, UNIVERSE, TABLE, LABELS)
     )

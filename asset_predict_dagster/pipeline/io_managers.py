@@ -7,7 +7,7 @@ from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.lake_parts import part_column
 from asset_predict_dagster.pipeline.failures import says_why
 from asset_predict_dagster.pipeline.metadata import describe
-from asset_predict_dagster.pipeline.one_moment import versions_for
+from asset_predict_dagster.pipeline.one_moment import pin, versions_for
 from asset_predict_dagster.pipeline.reads import noted_for, step_of, versions_read
 from asset_predict_dagster.pipeline.run_logs import log_run
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
@@ -38,6 +38,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         else:
             write = lake.write
         written = write(table, obj, came_from=versions_read(context, but=table.name))
+        pin(context.step_context, table.name, written.version)
         context.add_output_metadata(describe(table, obj, written))
 
     @says_why

@@ -3,6 +3,7 @@
 Their values come from `settings.py` through `build_definitions`; none reads the environment.
 """
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from asset_predict_dagster.market.simulated_folder import SimulatedFolder
 from asset_predict_dagster.market.sources import Source
 from asset_predict_dagster.market.yahoo import Yahoo
 from asset_predict_dagster.models.bundle import Bundle, load_bundle
-from asset_predict_dagster.pipeline.one_moment import versions_for
+from asset_predict_dagster.pipeline.one_moment import moment_of_labels, versions_for
 from asset_predict_dagster.pipeline.reads import current_step, note_read
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster.settings import Settings
@@ -35,6 +36,10 @@ class LakeTables(dg.ConfigurableResource):
     def open(self) -> Lake:
         versions = versions_for(current_step(), self.root)
         return Lake(self.root, on_read=note_read, versions=versions)
+
+    def to_learn_from(self, on_read: Callable[[str, int], Any]) -> Lake:
+        """The tables as they go with the labels there are, for an op that trains."""
+        return Lake(self.root, on_read=on_read, versions=moment_of_labels(Lake(self.root)))
 
 
 class Clock(dg.ConfigurableResource):

@@ -74,10 +74,9 @@ def tuned_settings(
     experiment, base, ignored = parse_settings(model, {"seed": models.seed, **asked["settings"]})
     for name in ignored:
         context.log.warning(f"{model}: {name} is accepted and does nothing")
-    opened = lake.open()
-    read = (QUOTES, UNIVERSE, TABLE, LABELS, FOLDS)
-    lake_versions = {table.name: opened.version(table) for table in read}
-    tables = [opened.read(table, version=lake_versions[table.name]) for table in read]
+    lake_versions: dict[str, int] = {}
+    opened = lake.to_learn_from(lake_versions.setdefault)
+    tables = [opened.read(table) for table in (QUOTES, UNIVERSE, TABLE, LABELS, FOLDS)]
     prepared = prepare(experiment, *tables)
     data = tuning_data(
         prepared.samples,

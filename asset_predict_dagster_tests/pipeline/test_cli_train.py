@@ -222,6 +222,17 @@ def test_everything_is_made_from_files_in_one_command(tmp_path):
     assert list(Lake(tmp_path / "data/lake").read(CHAMPIONS)["model"]) == ["random_forest"]
 
 
+def test_everything_made_again_is_read_at_a_glance(typed: Typed, house):
+    code, out, err = typed("pipeline", "--model", "rf", *SMALL)
+    assert (code, err) == (0, "")
+    assert_fits(out)
+    lines = out.splitlines()
+    assert lines[1] == "0 new files: 0 records written, 0 rejected"
+    assert any(line.startswith("random_forest version ") for line in lines)
+    assert any(line.startswith("rank_ic") for line in lines)
+    assert lines[-1] == "asset-predict summary    shows the strongest predictions"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
