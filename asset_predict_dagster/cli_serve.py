@@ -13,8 +13,6 @@ from asset_predict_dagster.settings import load_settings
 
 app = typer.Typer()
 
-_SECONDS_TO_STOP = 10
-
 
 @app.command()
 def serve(
@@ -27,17 +25,17 @@ def serve(
 
     Example: asset-predict serve --port 8080
 
-    It runs until ctrl-c, and finishes what it is answering. Every answer is a line of JSON on
-    stderr. Addresses other than this machine's own need ASSET_PREDICT_API_KEY.
+    It runs until ctrl-c, and finishes what it is answering; who waits for a run is told that it
+    goes on. Every answer is a line of JSON on stderr. Addresses other than this machine's own need
+    ASSET_PREDICT_API_KEY.
     """
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
         raise SettingsError(
             "the REST API needs FastAPI and uvicorn; pip install 'asset-predict-dagster[api]'"
         )
-    import uvicorn
-
     from asset_predict_dagster.service.app import create_app
     from asset_predict_dagster.service.security import is_loopback
+    from asset_predict_dagster.service.serving import Server
 
     settings = load_settings()
     if settings.api_key is None and not is_loopback(host):
@@ -54,17 +52,7 @@ def serve(
     ):
         logging.getLogger(name).setLevel(level)
         logging.getLogger(name).addHandler(terminal)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # Whoever claims to ask for somebody else is not believed.
-            proxy_headers=False,
-            timeout_graceful_shutdown=_SECONDS_TO_STOP,
-        )
-    )
+    server = Server(create_app(settings))
     with _listening(host, port) as listening:
         shown = f"[{host}]" if ":" in host else host
         print(f"http://{shown}:{port}/swagger    (ctrl-c ends it)", flush=True)

@@ -2,6 +2,7 @@
 
     AssetPredictError
     ├── SettingsError            a knob is unknown, out of range or contradicts another
+    │   └── SettingTypeError     a knob is of another type: text for a number, a switch for a share
     ├── TableError               a table of the lake is not what `tables.py` says
     │   ├── MissingTableError    the table has not been made yet
     │   ├── WriteConflictError   another run wrote the table at the same moment
@@ -19,7 +20,8 @@
 A message says where, what was expected, what was found, and what to do.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -31,6 +33,10 @@ class AssetPredictError(Exception):
 
 class SettingsError(AssetPredictError):
     """A setting is unknown, out of range or contradicts another one."""
+
+
+class SettingTypeError(SettingsError):
+    """A setting is of another type than it has; no value of the type that was given is taken."""
 
 
 class TableError(AssetPredictError):
@@ -103,3 +109,29 @@ def in_words(refused: "ValidationError") -> str:
             rule = f"{name}={problem['input']!r}: {rule[0].lower()}{rule[1:]}"
         said.append(rule)
     return "; ".join(said)
+
+
+_OUT_OF_RANGE = (
+    "greater_than",
+    "greater_than_equal",
+    "less_than",
+    "less_than_equal",
+    "too_long",
+    "too_short",
+    "string_too_long",
+    "string_too_short",
+    "finite_number",
+)
+
+
+def is_out_of_range(problem: Mapping[str, Any]) -> bool:
+    """Whether pydantic refused a value of the right type: one of `ValidationError.errors()`.
+
+    >>> is_out_of_range({"type": "less_than", "input": 2})
+    True
+    >>> is_out_of_range({"type": "int_parsing", "input": "many"})
+    False
+    """
+    if problem["type"] == "literal_error":
+        return isinstance(problem["input"], str)
+    return problem["type"] in _OUT_OF_RANGE

@@ -19,6 +19,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from asset_predict_dagster.dataset.labels import LABEL_WIDTH, LabelDefinition, LabelKind
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
@@ -89,7 +90,7 @@ class Experiment(BaseModel):
         # pydantic would take a number for seconds since 1970.
         is_text = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip())
         if not (value is None or isinstance(value, date) or is_text):
-            raise ValueError("expected is a day such as 2020-01-31")
+            raise PydanticCustomError("day_type", "expected is a day such as 2020-01-31")
         return value.strip() if isinstance(value, str) else value
 
     @model_validator(mode="after")

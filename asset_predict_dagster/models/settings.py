@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from asset_predict_dagster.errors import SettingsError, in_words
+from asset_predict_dagster.errors import SettingsError, SettingTypeError, in_words, is_out_of_range
 from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.models.kinds import KINDS, settings_of
 from asset_predict_dagster.models.presets import Preset, read_preset
@@ -53,7 +53,8 @@ def parse_settings(model: str, given: Mapping[str, Any]) -> tuple[Experiment, An
     Raises
     ------
     SettingsError
-        If a setting is unknown, given twice under two names, or out of range.
+        If a setting is unknown, given twice under two names, or out of range; `SettingTypeError` if
+        one is of another type.
 
     Examples
     --------
@@ -69,8 +70,8 @@ def parse_settings(model: str, given: Mapping[str, Any]) -> tuple[Experiment, An
     for name, value in given.items():
         known = our_name(name)
         if known in IGNORED:
-            if not isinstance(value, str):
-                raise SettingsError(f"{model}: {name}={value!r} should be text")
+            if not (value is None or isinstance(value, str)):
+                raise SettingTypeError(f"{model}: {name}={value!r} should be text")
             ignored.append(known)
             continue
         if known not in fields:
@@ -174,7 +175,7 @@ def _read(model: str, name: str, value: Any, field: FieldInfo) -> Any:
     allowed = (field.annotation, *get_args(field.annotation))
     # pydantic takes True for 1.
     if isinstance(value, bool) and bool not in allowed:
-        raise SettingsError(f"{model}: {name}={value} should not be a switch")
+        raise SettingTypeError(f"{model}: {name}={value} should not be a switch")
     if not isinstance(value, str):
         return value
     text = value.strip()
@@ -194,6 +195,13 @@ def _built(model: str, kind: type[BaseModel], values: dict[str, Any]) -> Any:
     try:
         return kind(**values)
     except SettingsError as refused:
-        if isinstance(refused.__cause__, ValidationError):
-            raise SettingsError(f"{model}: {in_words(refused.__cause__)}") from None
-        raise
+        cause = refused.__cause__
+        if not isinstance(cause, ValidationError):
+            raise
+        # A contradiction between settings is a `value_error`: each of them has its type.
+        is_typed = all(
+            problem["type"] == "value_error" or is_out_of_range(problem)
+            for problem in cause.errors()
+        )
+        error = SettingsError if is_typed else SettingTypeError
+        raise error(f"{model}: {in_words(cause)}") from None

@@ -1,5 +1,6 @@
 """Access: every answer is timed, logged as one line of JSON, and carries the security headers."""
 
+import asyncio
 import json
 import logging
 import time
@@ -76,6 +77,9 @@ class Access:
 
         try:
             await self.app(scope, receive, sent)
+        except asyncio.CancelledError:  # the server has ended, and gives up what it was answering
+            if status == 0:
+                await _ENDED.response()(scope, receive, sent)
         except Exception as error:  # a defect: it is told here and nowhere else
             _log.error("%s", _line(kind="defect", where=in_a_line(error, self.places)))
             if status == 0:
@@ -98,6 +102,7 @@ class Access:
             )
 
 
+_ENDED = ApiError(503, "stopping", "the server ends; ask again once it has been started")
 _DEFECT = ApiError(
     500, "internal", "something that should not happen did; the server's log says where"
 )

@@ -51,10 +51,10 @@ def with_ignored(answer: BaseModel, ignored: Sequence[str]) -> BaseModel:
     return answer.model_copy(update={"ignored": list(ignored)}) if ignored else answer
 
 
-def goes_on(run_id: str) -> Response:
+def goes_on(run_id: str, kind: type[Started] = Started, **more: Any) -> Response:
     """The answer to who does not wait for a run, or waited for long."""
     said = "the run goes on; ask /api/b3/status how it is getting on"
-    return answered(Started(status="success", message=said, run_id=run_id), 202)
+    return answered(kind(status="success", message=said, run_id=run_id, **more), 202)
 
 
 def paper_of(snapshot: Snapshot, symbol: str) -> Paper:

@@ -51,6 +51,8 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # The address in a redirect would be the one that the caller claims.
+        redirect_slashes=False,
         lifespan=life,
     )
     app.state.settings = settings

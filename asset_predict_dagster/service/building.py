@@ -61,9 +61,9 @@ def build_snapshot(places: Places, expires_after: timedelta, state: State) -> Sn
     lake = Lake(places.lake_root)
     papers: Mapping[str, Paper] = {}
     versions: Mapping[str, Version] = {}
-    session, passed_over = None, ()
+    first, session, passed_over = None, None, ()
     if _are_made(state, _TABLES_OF_THE_MARKET):
-        session = _last_session(lake, state)
+        first, session = _span(lake, state)
         serving, passed_over = _serving(lake, places, state, session)
         market = _market(lake, state, session, serving)
         if not serving and _are_made(state, (CHAMPIONS,)):
@@ -90,6 +90,7 @@ def build_snapshot(places: Places, expires_after: timedelta, state: State) -> Sn
             "trained": _are_made(state, (CHAMPIONS,)),
         },
         passed_over=passed_over,
+        first_session=first,
     )
 
 
@@ -111,7 +112,7 @@ def build_version(
     bundle = load_bundle(places.bundles, known.bundle)
     trained_at = datetime.fromisoformat(known.trained_at)
     asked = [Serves(Serving(model, version, "unproven", bundle, trained_at), known, False)]
-    session = _last_session(lake, state)
+    _, session = _span(lake, state)
     market = _market(lake, state, session, asked)
     late = _forecast_late(session, state)
     (found,) = versions_of(lake, places, state, asked, market, late, expires_after)
@@ -152,20 +153,22 @@ def _market(lake: Lake, state: State, last: date, serving: Sequence[Serves]) -> 
     return Market(year, quotes, universe, features)
 
 
-def _last_session(lake: Lake, state: State) -> date:
-    """The last session that is quoted, from the notes on the files where they say so."""
+def _span(lake: Lake, state: State) -> tuple[date, date]:
+    """The first and last session that are quoted, from the notes on the files if they say so."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     stored = lake.delta(QUOTES.name, state.versions[QUOTES.name])
     files = pa.table(stored.get_add_actions(flatten=True))
-    if "max.session" in files.column_names and files["max.session"].null_count == 0:
-        last = pc.max(files["max.session"]).as_py()
+    noted = ("min.session", "max.session")
+    if all(name in files.column_names and files[name].null_count == 0 for name in noted):
+        firsts, lasts = (files[name] for name in noted)
     else:
-        last = pc.max(stored.to_pyarrow_table(columns=["session"])["session"]).as_py()
+        firsts = lasts = stored.to_pyarrow_table(columns=["session"])["session"]
+    first, last = pc.min(firsts).as_py(), pc.max(lasts).as_py()
     if last is None:
         raise TableError("quotes has no row; give it market files and run complete_pipeline")
-    return last
+    return first, last
 
 
 def _serving(

@@ -14,7 +14,7 @@
   `stage_missing`, `nothing_trained`, `not_evaluated`: another step comes first; `run_refused` |
 | 500 | `internal`: a defect; the log names the place. `run_failed`: Dagster's UI says why |
 | 503 | `starting`, `no_data`, `no_model`, `dagster_unreachable`, `lake_unreachable`,
-  `checks_failed`, `busy`: with `Retry-After` |
+  `checks_failed`, `busy`, `stopping`: with `Retry-After` |
 """
 
 from collections.abc import Mapping
@@ -25,21 +25,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-RETRY_AFTER_SECONDS = 5
+from asset_predict_dagster.errors import is_out_of_range
 
-_OUT_OF_RANGE = (
-    "greater_than",
-    "greater_than_equal",
-    "less_than",
-    "less_than_equal",
-    "too_long",
-    "too_short",
-    "string_too_long",
-    "string_too_short",
-    "literal_error",
-    "finite_number",
-)
-"""Of pydantic's reasons those that say: the right type, a value that is not taken."""
+RETRY_AFTER_SECONDS = 5
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
@@ -86,10 +74,9 @@ async def _of_the_request(_: Request, error: Exception) -> JSONResponse:
         {"field": ".".join(map(str, problem["loc"])), "problem": problem["msg"]}
         for problem in error.errors()
     ]
-    is_out_of_range = all(problem["type"] in _OUT_OF_RANGE for problem in error.errors())
     said = "; ".join(f"{one['field']}: {one['problem']}" for one in problems[:3])
     # What was sent is not repeated: it may be long, and it may be a secret in a wrong place.
-    if is_out_of_range:
+    if all(map(is_out_of_range, error.errors())):
         return ApiError(422, "out_of_range", said, {"problems": problems}).response()
     return ApiError(400, "malformed", said, {"problems": problems}).response()
 

@@ -43,6 +43,11 @@ class Launcher:
         self._runs, self._checks, self._places = runs, checks, places
         # Between the look and the launch nobody else of this server launches.
         self._turn = asyncio.Lock()
+        self._closing = asyncio.Event()
+
+    def wait_no_longer(self) -> None:
+        """The server ends: who waits for a run is answered now, and the run goes on."""
+        self._closing.set()
 
     async def start(self, wanted: Wanted) -> str:
         """Launch a run; its id.
@@ -73,6 +78,8 @@ class Launcher:
     async def ended(self, run_id: str, seconds: float = WAITS_SECONDS) -> RunSeen | None:
         """The run once it has succeeded; None if it goes on after so many seconds.
 
+        None as well, and soon, after `wait_no_longer`.
+
         Raises
         ------
         ApiError
@@ -88,9 +95,10 @@ class Launcher:
                 raise ApiError(500, "run_failed", run.error or "the run failed", {"run_id": run_id})
             if run is not None and run.status == "completed":
                 return run
-            if time.monotonic() + pause > until:
+            if self._closing.is_set() or time.monotonic() + pause > until:
                 return None
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def latest(self, *among: Which) -> RunSeen | None:
@@ -132,11 +140,23 @@ class Launcher:
         ]
 
     async def cancel_queued(self, which: Which) -> list[str]:
-        """Take what waits of those runs out of the queue; their ids."""
+        """Take what waits of those runs out of the queue; their ids.
+
+        Raises
+        ------
+        ApiError
+            503 if Dagster is away by now; `cancelled` in its details are those taken out before.
+        """
         cancelled: list[str] = []
-        while (run := await self._ask(self._runs.queued, which)) and run.run_id not in cancelled:
-            await self._ask(self._runs.cancel, run.run_id)
-            cancelled.append(run.run_id)
+        try:
+            while run := await self._ask(self._runs.queued, which):
+                if run.run_id in cancelled:
+                    break
+                await self._ask(self._runs.cancel, run.run_id)
+                cancelled.append(run.run_id)
+        except ApiError as refusal:
+            refusal.details["cancelled"] = cancelled
+            raise
         return cancelled
 
     async def assets(

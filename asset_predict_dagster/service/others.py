@@ -8,6 +8,8 @@ from collections import OrderedDict
 from datetime import timedelta
 from typing import Any
 
+from asset_predict_dagster.errors import RegistryError
+from asset_predict_dagster.registry.registered import registered_versions
 from asset_predict_dagster.service.child import BUILD_VERSION, DRIFT, WorkError, elsewhere
 from asset_predict_dagster.service.errors import ApiError
 from asset_predict_dagster.service.redaction import Places
@@ -41,9 +43,14 @@ class Others:
         Raises
         ------
         ApiError
-            404 if there is none, 422 if it cannot be asked, 503 if others are waiting.
+            404 if there is none, 422 if it cannot be asked, 503 if others are waiting or the
+            registry cannot be read.
         """
-        found = await self._once(BUILD_VERSION, (self.expires_after, now.state, model, number), now)
+        found = None
+        # A process takes seconds, and a number that is not there is known at once.
+        if await asyncio.to_thread(self._is_registered, model, number):
+            given = self.expires_after, now.state, model, number
+            found = await self._once(BUILD_VERSION, given, now)
         if found is None:
             raise ApiError(
                 404,
@@ -63,6 +70,12 @@ class Others:
             if others are waiting.
         """
         return await self._once(DRIFT, asked, now)
+
+    def _is_registered(self, model: str, number: str) -> bool:
+        try:
+            return (model, number) in registered_versions(self.places.registry_database)
+        except RegistryError:
+            raise ApiError(503, "lake_unreachable", "the registry cannot be read") from None
 
     async def _once(self, task: str, given: tuple[Any, ...], now: Snapshot) -> Any:
         key = (task, now.made_at, *(one for one in given if one is not now.state))

@@ -11,9 +11,11 @@ import asyncio
 import hmac
 import ipaddress
 import time
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Request
+from fastapi import Request, Security
+from fastapi.security import APIKeyHeader
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -96,8 +98,24 @@ class KeyRing:
             raise ApiError(403, "key_wrong", "the key in X-API-Key is not the one of this server")
 
 
-async def require_key(request: Request) -> None:
-    """A dependency of routes that start a run or move a champion."""
+_HEADER = APIKeyHeader(
+    name="X-API-Key",
+    scheme_name="key",
+    description="the server's key, where it has one (`ASSET_PREDICT_API_KEY`)",
+    auto_error=False,
+)
+KEY_OR_NONE = {"security": [{"key": []}, {}]}
+"""For the specification of a route that does more for who has the key."""
+
+
+async def require_key(request: Request, _: Annotated[str | None, Security(_HEADER)]) -> None:
+    """A dependency of routes that start a run or move a champion; the specification names it."""
+    check_key(request)
+
+
+def check_key(request: Request) -> None:
+    """Raise `ApiError` unless the request has the key, or there is none."""
+    # As bytes: a key may have letters that no header is read with.
     sent = next((v for k, v in request.scope["headers"] if k == b"x-api-key"), None)
     request.app.state.keys.check(_client(request.scope), sent)
 
@@ -121,7 +139,13 @@ class Guard:
                 raise _too_many(wait)
             body = await _whole_body(scope, receive)
         except ApiError as refusal:
-            await refusal.response()(scope, receive, send)
+            answer = refusal.response()
+            origin = Headers(scope=scope).get("origin")
+            # CORS is inside, where preflights are guarded too; a listed page is to read why.
+            if origin in self.origins:
+                answer.headers["Access-Control-Allow-Origin"] = origin
+                answer.headers["Vary"] = "Origin"
+            await answer(scope, receive, send)
             return
         await self.app(scope, _replayed(body, receive), send)
 

@@ -126,8 +126,9 @@ class Paper:
 class Snapshot:
     """Everything at one moment. `targets` are the sessions after the last closed one, in order.
 
-    `has` says which stages have been made: raw, processed, split, trained. `passed_over` has one
-    sentence for each version that would serve if its bundle could be opened.
+    The quotes go from `first_session` to `session`. `has` says which stages have been made: raw,
+    processed, split, trained. `passed_over` has one sentence for each version that would serve if
+    its bundle could be opened.
     """
 
     state: State
@@ -140,6 +141,7 @@ class Snapshot:
     names: NearNames
     has: Mapping[str, bool]
     passed_over: tuple[str, ...] = ()
+    first_session: date | None = None
 
     @property
     def is_too_late(self) -> bool:

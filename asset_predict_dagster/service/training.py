@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from asset_predict_dagster.errors import SettingsError
+from asset_predict_dagster.errors import SettingsError, SettingTypeError
 from asset_predict_dagster.models.settings import (
     IGNORED,
     PRESET,
@@ -31,12 +31,12 @@ def asked_for(settings: Settings, now: Snapshot, model: str, written: Mapping[st
     Raises
     ------
     ApiError
-        400 if a setting is unknown; 422 if one is out of range or contradicts another; 404 if there
-        is no such ticker.
+        400 if a setting is unknown or of another type; 422 if one is out of range or contradicts
+        another; 404 if there is no such ticker.
     """
     known = {*names_of(model), *IGNORED, PRESET}
     if not isinstance(written.get(PRESET, ""), str):
-        raise ApiError(422, "out_of_range", f"{PRESET} should be text: the name of a preset")
+        raise ApiError(400, "malformed", f"{PRESET} should be text: the name of a preset")
     unknown = [name for name in written if name not in known and our_name(name) not in known]
     try:
         asked = asked_settings(
@@ -48,10 +48,32 @@ def asked_for(settings: Settings, now: Snapshot, model: str, written: Mapping[st
         if unknown:
             shown = [name[:_LONGEST] for name in unknown[:10]]
             raise ApiError(400, "malformed", said, {"unknown": shown}) from None
+        if isinstance(refusal, SettingTypeError):
+            raise ApiError(400, "malformed", said, {"model": model}) from None
         raise ApiError(422, "out_of_range", said, {"model": model}) from None
     for ticker in asked.experiment.tickers:
         paper_of(now, ticker)
     return asked
+
+
+def with_quotes(now: Snapshot, asked: Asked) -> None:
+    """Refuse days of which there are no quotes.
+
+    Raises
+    ------
+    ApiError
+        422 with the first and the last session that there are quotes of.
+    """
+    first, last = now.first_session, now.session
+    start, end = asked.experiment.start, asked.experiment.end
+    if first and last and ((start and start > last) or (end and end < first)):
+        raise ApiError(
+            422,
+            "out_of_range",
+            f"from {start or first} to {end or last} there are no quotes; they go from {first} to"
+            f" {last}",
+            {"first_session": str(first), "last_session": str(last)},
+        )
 
 
 def run_config(model: str, asked: Asked, written: Mapping[str, Any]) -> dict[str, Any]:

@@ -111,15 +111,23 @@ def with_one(route: Route, values: dict) -> dict | None:
     return None
 
 
+def is_asked_here(route: Route, status: int) -> bool:
+    """Whether a test of this module has each such route answer so."""
+    if status == 404:
+        return "task_id" not in route.parameters
+    if status == 422:
+        return with_one(route, OUT_OF_RANGE) is not None
+    return status in (400, 401, 403, 408, 413, 429, 500, 503)
+
+
 def test_every_answer_of_every_route_is_seen_by_a_test():
-    by_all = {400, 401, 403, 404, 408, 413, 422, 429, 500, 503}
     unseen = []
     for route in ROUTES:
         for status in route.statuses:
             path = route.path.removeprefix("/api") if "/models/" in route.path else route.path
             known = SEEN.get(status, {})
             test = known.get(path) or (known.get("steps") if path in STEPS else None)
-            if test is None and status not in by_all:
+            if test is None and not is_asked_here(route, status):
                 unseen.append((route.name, status))
     assert unseen == []
 

@@ -138,6 +138,7 @@ def test_the_champion_can_be_asked_for_by_its_number(client, said, version):
         ({"days_ahead": 0}, 422, "out_of_range"),
         ({"days_ahead": 31}, 422, "out_of_range"),
         ({"days_ahead": "many"}, 400, "malformed"),
+        ({"days_ahead": True}, 400, "malformed"),
         ({"model_version": "99"}, 404, "unknown_version"),
         ({"model_version": "../1"}, 400, "malformed"),
     ],
@@ -174,3 +175,14 @@ def test_the_wrong_method_is_named(client):
     answer = client.get("/api/b3/predict")
     assert (answer.status_code, refusal(answer).error) == (405, "method_not_allowed")
     assert answer.headers["Allow"] == "POST"
+
+
+def test_a_path_with_a_slash_too_many_is_another_and_sends_nobody_elsewhere(client):
+    answer = client.post("/api/b3/predict/", json={})
+    assert (answer.status_code, refusal(answer).error) == (404, "not_found")
+
+
+def test_the_head_of_health_is_that_of_the_whole(client):
+    answer = client.head("/api/v1/health")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Content-Type"] == "application/json"

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from asset_predict_dagster.service.access import HEADERS
 from asset_predict_dagster.service.app import create_app
 from asset_predict_dagster.service.security import (
+    MAX_BODY_BYTES,
     Allowance,
     is_loopback,
     require_key,
@@ -81,6 +82,20 @@ def test_a_page_of_another_origin_is_refused_unless_it_is_listed(tmp_path):
         assert client.options("/api/b3/predict", headers=asked).status_code == 200
         own = str(client.base_url).rstrip("/")
         assert client.get("/swagger", headers={"Origin": own}).status_code == 200
+
+
+def test_a_listed_page_may_read_why_it_was_refused(tmp_path):
+    mine = "https://my.site"
+    with app_on(tmp_path, cors_origins=(mine,), requests_a_second=1) as client:
+        large = b" " * (MAX_BODY_BYTES + 1)
+        answers = [
+            client.post("/api/b3/predict", content=large, headers={"Origin": mine})
+            for _ in range(3)
+        ]
+    assert {answer.status_code for answer in answers} == {413, 429}
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == mine
+        assert answer.headers["Vary"] == "Origin"
 
 
 def test_another_name_for_this_machine_is_refused(client):

@@ -73,6 +73,20 @@ def test_every_route_says_what_it_does_answers_and_refuses(spec):
             assert errors == {"ErrorAnswer"}, where
 
 
+def test_what_needs_the_key_says_so_and_a_check_takes_it(spec):
+    schemes = spec["components"]["securitySchemes"]
+    assert {k: schemes["key"][k] for k in ("type", "in", "name")} == {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+    }
+    for path, methods in spec["paths"].items():
+        for method, route in methods.items():
+            needed = [{"key": []}] if "401" in route["responses"] else None
+            wanted = [{"key": []}, {}] if path.endswith("/models/check") else needed
+            assert route.get("security") == wanted, f"{method} {path}"
+
+
 def test_every_request_with_a_body_has_an_example_that_is_taken(spec, client: httpx.Client):
     for path, methods in spec["paths"].items():
         for route in methods.values():

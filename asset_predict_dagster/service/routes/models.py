@@ -30,7 +30,7 @@ from asset_predict_dagster.service.schemas.models import (
     SymbolsAsked,
     Variation,
 )
-from asset_predict_dagster.service.security import require_key
+from asset_predict_dagster.service.security import KEY_OR_NONE, check_key, require_key
 from asset_predict_dagster.service.snapshot import Snapshot, Version
 from asset_predict_dagster.tables import FEATURES
 
@@ -43,7 +43,12 @@ CHECKED = "asset_predict/checked"
 """Tag of a training that a check asked for: the version of `features` it was asked for at."""
 
 
-@router.post("/check", response_model=list[Checked], responses=refusals(*BODY))
+@router.post(
+    "/check",
+    response_model=list[Checked],
+    responses=refusals(*BODY),
+    openapi_extra=KEY_OR_NONE,
+)
 async def check(
     request: Request,
     asked: SymbolsAsked,
@@ -85,7 +90,7 @@ async def retrain(
 async def _train_once(request: Request, launch: Launcher, now: Snapshot) -> str:
     """Queue the first training unless it is queued or was tried; what to tell who asks."""
     try:
-        await require_key(request)
+        check_key(request)
     except ApiError as refusal:
         if refusal.status != 401:
             raise

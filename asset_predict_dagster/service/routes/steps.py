@@ -19,6 +19,7 @@ from asset_predict_dagster.service.runs import CLEARS, PIPELINE, RETRAIN, TRAINI
 from asset_predict_dagster.service.schemas.common import BODY, MODELS, refusals
 from asset_predict_dagster.service.schemas.steps import (
     ClearAnswer,
+    ClearStarted,
     EvaluateAnswer,
     Loaded,
     ModelAsked,
@@ -169,16 +170,21 @@ async def save_model(
     return answered(with_ignored(answer, asked.ignored))
 
 
-@router.post("/clear-state", response_model=ClearAnswer, responses={**_LAUNCHES, **_STAGES})
+@router.post(
+    "/clear-state",
+    response_model=ClearAnswer,
+    responses={**_LAUNCHES, **_STAGES, 202: {"model": ClearStarted, "description": "it goes on"}},
+)
 async def clear_state(launch: Launches, wait: Wait = True) -> Response:
     """Forget what is not promoted: trainings that wait or were broken off, splits, last runs.
 
     Champions, raw data, every registered version and the history of runs stay.
     """
-    cancelled = await launch.cancel_queued(TRAININGS[-1])
+    # Only once the run is taken: a request that is refused has cancelled nothing.
     run_id = await launch.start(Wanted(CLEARS))
+    cancelled = await launch.cancel_queued(TRAININGS[-1])
     if not (wait and await launch.ended(run_id)):
-        return goes_on(run_id)
+        return goes_on(run_id, ClearStarted, cancelled=cancelled)
     said = "what was split and trained without being promoted is forgotten; champions and data stay"
     return answered(ClearAnswer(status="success", message=said, cancelled=cancelled, run_id=run_id))
 

@@ -20,6 +20,7 @@ from asset_predict_dagster.service.training import (
     asked_for,
     run_config,
     split_of,
+    with_quotes,
 )
 
 router = APIRouter(prefix="/api/b3", tags=["b3 pipeline"], dependencies=[Depends(require_key)])
@@ -102,6 +103,7 @@ async def train_ticker(
         **asked.model_dump(exclude={"ticker", "start_date", "end_date"}),
     }
     training = asked_for(request.app.state.settings, now, _TASK_MODEL, written)
+    with_quotes(now, training)
     run_id = await launch.start(
         Wanted(
             kind=_TASK.format(ticker),

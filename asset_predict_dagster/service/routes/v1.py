@@ -67,16 +67,16 @@ async def predict(
 
 
 async def _version(request: Request, now: Snapshot, asked: str | None) -> Version:
-    """The champion, or the version that was asked for by its number."""
+    """The champion, or the version that was asked for by its number, whoever serves."""
     model, _, number_asked = (asked or "champion").rpartition(":")
-    models = [model] if model else PREFERRED
     if number_asked == "champion":
-        return serving(now, models)
-    known = serving(now, models)
+        return serving(now, [model] if model else PREFERRED)
+    model = model or PREFERRED[0]
     wanted = str(int(number_asked.removeprefix("v")))
-    if known.version == wanted:
+    known = now.versions.get(model)
+    if known is not None and known.version == wanted:
         return known
-    return await request.app.state.others.version(now, known.model, wanted)
+    return await request.app.state.others.version(now, model, wanted)
 
 
 @router.post("/drift/detect", response_model=DriftAnswer, responses=refusals(*BODY, 404))
@@ -99,6 +99,7 @@ async def detect_drift(
     return answered(DriftAnswer(**{**found, "drift_scores": scores}))
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", response_model=HealthAnswer, responses=refusals())
 async def health(request: Request, now: Annotated[Snapshot, Depends(current)]) -> Response:
     """200 where requests are answered, else 503; and what they are answered from."""

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
 
 from asset_predict_dagster.predictions.symbols import MAX_LENGTH
 
@@ -26,6 +27,14 @@ class Asked(BaseModel):
     """A request: what it does not know it refuses."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch(cls, value: object) -> object:
+        # pydantic takes True for 1, and no request has a switch in its body.
+        if isinstance(value, bool):
+            raise PydanticCustomError("switch", "should not be a switch")
+        return value
 
 
 class LegacyAsked(Asked):

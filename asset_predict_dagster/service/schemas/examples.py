@@ -128,6 +128,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "cancelled": [],
         "run_id": _RUN,
     },
+    "ClearStarted": {
+        "status": "success",
+        "message": _UNDER_WAY,
+        "cancelled": [],
+        "run_id": _RUN,
+    },
     "UpdateAnswer": {
         "status": "success",
         "message": "quotes from 2010-01-04 to 2024-01-02",

@@ -194,6 +194,12 @@ class ClearAnswer(Answer):
     run_id: str
 
 
+class ClearStarted(Started):
+    """What is being forgotten."""
+
+    cancelled: list[str] = Field(description="runs that waited in the queue")
+
+
 class UpdateAnswer(Answer):
     """What the lake has now."""
 
@@ -220,7 +226,8 @@ def _form_of(model: str) -> dict[str, Any]:
         for name, described in settings.model_json_schema()["properties"].items():
             found[name] = {key: said for key, said in described.items() if key != "title"}
     aliases = {alias: found[name] for alias, name in ALIASES.items() if name in found}
-    ignored = {name: {"type": "string", "description": "does nothing"} for name in IGNORED}
+    nothing = {"type": ["string", "null"], "description": "does nothing"}
+    ignored = dict.fromkeys(IGNORED, nothing)
     preset = {"type": "string", "description": "name of settings that a tuning kept"}
     types = [name for name, meant in MODELS.items() if meant == model]
     is_usual = MODELS[TrainAsked.model_fields["model_type"].default] == model

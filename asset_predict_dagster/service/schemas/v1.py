@@ -19,8 +19,9 @@ class PathAsked(Asked):
     ticker: Symbol
     model_version: ModelVersion | None = Field(
         None,
-        description="`3`, `v3` or `champion` of the LSTM, `random_forest:3` of the forest;"
-        " the champion of the LSTM if nothing is said",
+        description="`3`, `v3` or `lstm:3` of the LSTM, `random_forest:3` of the forest, whether or"
+        " not one serves; `champion`, or nothing said: the LSTM's champion, or the forest's where"
+        " the LSTM has none",
     )
     days_ahead: Annotated[int, Field(ge=1, le=30, description="sessions")] = 5
 
