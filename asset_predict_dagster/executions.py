@@ -12,6 +12,7 @@ from dagster._core.utils import make_new_run_id
 
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.errors import AssetPredictError, SettingsError
+from asset_predict_dagster.pipeline.alerts import why_failed
 from asset_predict_dagster.pipeline.progress import Show, of_step, terminal_bar
 from asset_predict_dagster.pipeline.resources import Progress
 from asset_predict_dagster.pipeline.sensors import REASON_TAG
@@ -112,5 +113,5 @@ def why_not(result: dg.ExecuteInProcessResult) -> str:
         if failure.error is not None and failure.error.cls_name == _INTERRUPTED:
             return f"interrupted; the run {result.run_id} can be started again"
         if failure.error is not None:
-            return f"{' '.join(failure.error.message.split())} (run {result.run_id})"
+            return f"{' '.join(why_failed(event).split())} (run {result.run_id})"
     return f"the run {result.run_id} did not succeed; Dagster's UI says why"

@@ -148,7 +148,12 @@ class LakeReader:
 
     def _no_version(self, name: str, version: int | None, error: Exception) -> TableError:
         if version is None:
-            return TableError(f"table '{name}' cannot be opened in {self.root}: {error}")
+            # What follows the first line is the engine's own stack.
+            said = str(error).partition("\n")[0].rstrip(".")
+            return TableError(
+                f"table '{name}' cannot be opened in {self.root}: {said}; put its folder back as it"
+                " was"
+            )
         return TableError(
             f"version {version} of table '{name}' cannot be opened in {self.root}: it never was, or"
             f" has been cleaned up; `asset-predict versions {name}` lists those there are"

@@ -206,6 +206,18 @@ def test_a_version_that_never_was_is_named(lake):
         lake.read(CLOSES, version=7)
 
 
+def test_a_table_whose_log_is_damaged_is_said_to_be_in_one_sentence(lake):
+    """The engine adds its own stack, a line for each frame."""
+    lake.write(CLOSES, THREE_DAYS)
+    (entry,) = Path(lake.root, "closes", "_delta_log").glob("*.json")
+    entry.write_text("not what was written")
+    with pytest.raises(TableError, match="table 'closes' cannot be opened in ") as said:
+        lake.read(CLOSES)
+    assert str(said.value).endswith("; put its folder back as it was")
+    assert "Json error" in str(said.value)
+    assert "\n" not in str(said.value)
+
+
 def test_a_column_can_join_and_leave_a_table_written_whole(lake):
     wider = widen(CLOSES, [Column("open", NUMBER, "first trade")])
     lake.write(CLOSES, THREE_DAYS)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from asset_predict_dagster.dataset.samples import HORIZONS, Samples
+from asset_predict_dagster.dataset.samples import ACTION_HORIZON, HORIZONS, Samples
 from asset_predict_dagster.dataset.splits import HOLDOUT, role_mask
 from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.evaluation.forecast_rows import ForecastRows, Outcomes
@@ -226,6 +226,27 @@ def of_registered(forecasts: pd.DataFrame, registered: Mapping[str, Set[str]]) -
     keys = forecasts[["model", "model_version"]]
     stay = [key for key in keys.drop_duplicates().itertuples(index=False) if is_there(*key)]
     return forecasts[pd.MultiIndex.from_frame(keys).isin(stay)]
+
+
+def still_asked_for(
+    forecasts: pd.DataFrame, judged: Mapping[str, Set[str]], since: pd.Timestamp
+) -> pd.DataFrame:
+    """The rows of one window without what nobody asks of versions that are judged no more.
+
+    Of those stays what they said of the horizon of the action, which their live skill is held
+    against, while their last session is `since` or later. Each version that ever served, whole,
+    would fill the memory within a year of unattended trainings. An average stays with its parts.
+
+    Parameters
+    ----------
+    judged
+        Model → versions whose rows stay whole.
+    """
+    whole = of_registered(forecasts, judged)
+    others = forecasts.drop(whole.index)
+    last = others.groupby(["model", "model_version"])["session"].transform("max")
+    is_action = (others["horizon"] == ACTION_HORIZON) & (others["model"] != AVERAGE)
+    return pd.concat([whole, others[is_action & (last >= since)]], ignore_index=True)
 
 
 def latest(forecasts: pd.DataFrame, versions: Mapping[str, str]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ of them knows the same names, aliases too, and refuses the same mistakes.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin
@@ -160,11 +160,12 @@ def our_name(name: str) -> str:
 
 
 def _unknown(model: str, name: str) -> str:
-    """The sentence about a name that nobody knows; the nearest allowed names come first."""
+    """The sentence about a name that nobody knows: the allowed names that are near it, then the
+    others as they are declared."""
     # To compare long names takes long, and nobody means one.
     name = name[:_LONGEST_NAME]
     allowed = [*names_of(model), *IGNORED]
-    allowed.sort(key=lambda other: -SequenceMatcher(None, name, other).ratio())
+    allowed = dict.fromkeys([*get_close_matches(name, allowed), *allowed])
     elsewhere = [m for m in KINDS if our_name(name) in fields_of(m)]
     hint = f" (it is one of {elsewhere[0]})" if elsewhere else ""
     return f"{model} has no setting '{name}'{hint}; allowed are {', '.join(allowed)}"

@@ -19,6 +19,7 @@ from asset_predict_dagster.evaluation.forecasts import (
     forecast_test_sessions,
     latest,
     of_registered,
+    still_asked_for,
 )
 from asset_predict_dagster.evaluation.same_sessions import alike, reason_not_to_test
 from asset_predict_dagster.models.baselines import BASELINES
@@ -33,6 +34,9 @@ from asset_predict_dagster.registry.store import ModelVersion
 from asset_predict_dagster.tables import EVALUATION, FOLDS, FORECASTS_OUT_OF_SAMPLE
 
 OWNERS = ["team:research"]
+
+_ASKED_FOR = pd.Timedelta(days=500)
+"""Live skill looks a year of sessions back, at versions whose holdout had ended before."""
 
 
 @dg.asset(
@@ -65,7 +69,10 @@ def forecasts_out_of_sample(
         )
     bundles = {(v.model, v.version): models.load(v.evaluation_bundle) for v in challengers}
     beside = _champions_beside(context, models, challengers, folds)
-    table = accumulate(known, _forecast(bundles, Experiment(), tables, beside))
+    fresh = _forecast(bundles, Experiment(), tables, beside)
+    if known is not None:
+        known = _thinned(models, known, fresh["session"].max())
+    table = accumulate(known, fresh)
     for window, versions in scoped.items():
         try:
             bundles = {(v.model, v.version): models.load(v.evaluation_bundle) for v in versions}
@@ -77,6 +84,15 @@ def forecasts_out_of_sample(
             continue
         table = accumulate(table, fresh)
     return table
+
+
+def _thinned(models: Models, known: pd.DataFrame, newest: pd.Timestamp) -> pd.DataFrame:
+    """Of the holdout whole what is judged or serves, also where it is not forecast anew today."""
+    whole = {model: models.registry.aliased(model) for model in MODEL_NAMES}
+    is_holdout = known["window"] == HOLDOUT
+    holdout = known[is_holdout].reset_index(drop=True)
+    kept = still_asked_for(holdout, whole, newest - _ASKED_FOR)
+    return pd.concat([known[~is_holdout], kept], ignore_index=True)
 
 
 def judged_today(

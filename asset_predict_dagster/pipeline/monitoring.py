@@ -25,7 +25,6 @@ from asset_predict_dagster.tables import (
     CHAMPIONS,
     DRIFT,
     FORECASTS_OUT_OF_SAMPLE,
-    LABELS,
     OUTCOMES,
     PREDICTIONS,
     QUOTES,
@@ -99,7 +98,7 @@ def drift(
     group_name="monitoring",
     kinds={"deltalake"},
     owners=OWNERS,
-    deps=[CHAMPIONS.name, QUOTES.name, LABELS.name, outcomes, drift],
+    deps=[CHAMPIONS.name, QUOTES.name, FEATURES.name, outcomes, drift],
 )
 @says_why
 def model_health(

@@ -130,14 +130,24 @@ def moment_of_labels(lake: Lake) -> dict[str, int]:
             f"table 'labels' in {lake.root} was made of other quotes or features than those of now,"
             " and does not say of which; run the job retrain, which makes them anew"
         )
-    records = last_notes(lake.delta(QUOTES.name, came_from[QUOTES.name])).came_from or {}
-    market = {**now, **{t.name: records[t.name] for t in _RECORDS if t.name in records}}
-    return mine | market | {table.name: came_from[table.name] for table in _ROW_BY_ROW}
+    then = {table.name: came_from[table.name] for table in _ROW_BY_ROW}
+    return mine | now | _records_of(lake, then[QUOTES.name]) | then
 
 
 def _current(lake: Lake) -> dict[str, int]:
+    """Current versions; of records those that the current quotes were made of."""
     made = [table for table in (*_RECORDS, *_ROW_BY_ROW) if lake.exists(table)]
-    return {table.name: lake.delta(table.name).version() for table in made}
+    versions = {table.name: lake.delta(table.name).version() for table in made}
+    if QUOTES.name in versions:
+        # A daily run writes records first: corrected ones are no records of these quotes.
+        versions |= _records_of(lake, versions[QUOTES.name])
+    return versions
+
+
+def _records_of(lake: Lake, quotes: int) -> dict[str, int]:
+    """The versions that quotes noted as their sources, which a clean-up keeps; none: empty."""
+    noted = last_notes(lake.delta(QUOTES.name, quotes)).came_from or {}
+    return {table.name: noted[table.name] for table in _RECORDS if table.name in noted}
 
 
 def _unlike_rows(lake: Lake, versions: Mapping[str, int]) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ is written nowhere. A ticker that cannot be forecast honestly has a row with the
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
+from numbers import Integral
+from typing import Any
 
 import pandas as pd
 
@@ -93,10 +95,15 @@ def ask(
     return _of(said, tickers, late + days_ahead)
 
 
-def refuse_range(days_ahead: int) -> None:
-    """Raise `SettingsError` about more sessions than anything is said of."""
-    if not 1 <= days_ahead <= PATH_HORIZONS[-1]:
-        raise SettingsError(f"days_ahead is 1 to {PATH_HORIZONS[-1]} sessions; found {days_ahead}")
+def refuse_range(days_ahead: Any) -> None:
+    """Raise `SettingsError` about what is no number of sessions, or more than is spoken of."""
+    # Python takes True for 1.
+    is_whole = isinstance(days_ahead, Integral) and not isinstance(days_ahead, bool)
+    if not is_whole or not 1 <= days_ahead <= PATH_HORIZONS[-1]:
+        raise SettingsError(
+            f"days_ahead is 1 to {PATH_HORIZONS[-1]} sessions; found {days_ahead!r}; give a whole"
+            " number of them"
+        )
 
 
 def _of(said: pd.DataFrame, tickers: Sequence[str], last_horizon: int) -> pd.DataFrame:

@@ -18,7 +18,6 @@ from asset_predict_dagster.predictions.health import Findings
 from asset_predict_dagster.predictions.live_skill import SkillWatch, live_rows, watch_skill
 from asset_predict_dagster.tables import (
     FORECASTS_OUT_OF_SAMPLE,
-    LABELS,
     OUTCOMES,
     PREDICTIONS,
     UNIVERSE,
@@ -92,9 +91,6 @@ def drifts_of(lake: Lake, model: str, model_version: str, bundle: Bundle) -> lis
 def skills_of(lake: Lake, model: str, model_version: str, seed: int) -> list[SkillWatch]:
     """Live skill against the holdout's.
 
-    Labels are those that the lake holds: of sessions since they were made the rank IC is known
-    and the log-loss is not yet.
-
     Raises
     ------
     AssetPredictError
@@ -103,7 +99,7 @@ def skills_of(lake: Lake, model: str, model_version: str, seed: int) -> list[Ski
     live = live_rows(
         _said(lake, model),
         lake.read(OUTCOMES, where={"model": [model], **_NEXT}),
-        lake.read(LABELS, columns=[*_KEY, "action"]),
+        lake.read(FEATURES, columns=[*_KEY, "volatility_21d"]),
     )
     if live.empty:
         return [_not_watched("none of what it said of a next session has come true yet")]

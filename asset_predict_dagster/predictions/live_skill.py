@@ -26,6 +26,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from asset_predict_dagster.dataset.labels import actions
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON, ACTIONS
 from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.evaluation.metrics import session_rank_ic
@@ -76,28 +77,30 @@ class SkillWatch:
 
 
 def live_rows(
-    predictions: pd.DataFrame, outcomes: pd.DataFrame, labels: pd.DataFrame
+    predictions: pd.DataFrame, outcomes: pd.DataFrame, volatility: pd.DataFrame
 ) -> pd.DataFrame:
     """What was said of the next session beside what came true, one row per outcome.
 
     Columns: session, ticker, model_version, expected_return, realised_return, probability_*,
-    realised_label. A label that is not there (the ticker was renamed since, or its price stood
-    still) is missing: the row has a return and no class. Left out is what was said late, of a
-    longer horizon: it was said in time before.
+    realised_label. The label is what `labels` will say once a training makes it: waiting for that
+    would show a loss to the version after the one that lost. It is missing where the volatility is
+    (the ticker was renamed since, or its price stood still): the row has a return and no class.
+    Left out is what was said late, of a longer horizon: it was said in time before.
 
     Parameters
     ----------
     predictions, outcomes
         Rows of the tables of those names, of one model.
-    labels
-        Rows of `tables.LABELS`.
+    volatility
+        The columns ticker, session and volatility_21d of `features`.
     """
     is_next = outcomes["horizon"] == ACTION_HORIZON
     met = outcomes.loc[is_next, [*_KEY, "model_version", "expected_return", "realised_return"]]
     said = predictions.loc[predictions["horizon"] == ACTION_HORIZON, [*_KEY, *_PROBABILITIES]]
     rows = met.merge(said, on=_KEY, validate="one_to_one")
-    came = labels[[*_KEY, "action"]].rename(columns={"action": "realised_label"})
-    rows = rows.merge(came, on=_KEY, how="left", validate="one_to_one")
+    rows = rows.merge(volatility, on=_KEY, how="left", validate="one_to_one")
+    width = rows.pop("volatility_21d").to_numpy(dtype=np.float64)
+    rows["realised_label"] = actions(rows["realised_return"].to_numpy(dtype=np.float64), width)
     return rows.sort_values(["session", "ticker"], ignore_index=True)
 
 
@@ -113,16 +116,16 @@ def watch_skill(
     Parameters
     ----------
     holdout_of
-        Version → what it said out of sample before it served, rows of
-        `tables.FORECASTS_OUT_OF_SAMPLE` of one window at the horizon of the action; empty where
-        they are gone. Of another version than the serving one the serving one's then stand for
-        them.
+        Version → what it said out of sample, rows of `tables.FORECASTS_OUT_OF_SAMPLE` of one
+        window at the horizon of the action; empty where they are gone. Sessions from its first
+        live one on, which trainings add while it serves, are left out here. Of another version
+        than the serving one the serving one's then stand for them.
     prior
         Rows of the baseline `prior` beside them.
     model_version
         Which serves.
     live
-        From `live_rows`. Sessions of the holdout may be among them: they were served as well.
+        From `live_rows`.
     seed
         Of the bootstrap and the simulation.
 
@@ -140,10 +143,16 @@ def watch_skill(
             )
     odds = prior[_PROBABILITIES].iloc[0].to_numpy(np.float64)
 
+    first_live = live.groupby("model_version")["session"].min()
+
     @cache
     def said_by(version: str) -> pd.DataFrame:
         rows = holdout_of(version)
-        return shown if rows.empty else rows
+        if rows.empty:
+            rows, version = shown, model_version
+        # A promise has nothing of what is to be judged by it.
+        is_before = rows["session"] < first_live.get(version, pd.Timestamp.max)
+        return rows[is_before] if is_before.any() else rows
 
     def gain(rows: pd.DataFrame) -> pd.Series:
         return _gain(rows, odds)

@@ -11,11 +11,10 @@ import pandas as pd
 
 from asset_predict_dagster.dataset.features import compute_features
 from asset_predict_dagster.errors import DatasetError
-from asset_predict_dagster.market.sessions import not_sessions
 from asset_predict_dagster.market.universe import liquid_universe
 from asset_predict_dagster.predictions.asked import refuse_range, typed
 from asset_predict_dagster.predictions.daily import Serving, predict_last_session
-from asset_predict_dagster.table_content import refuse_unsound_keys, to_arrow, to_pandas
+from asset_predict_dagster.predictions.sound_quotes import sound_quotes
 from asset_predict_dagster.tables import QUOTES
 
 _LEAST_SHARE = 0.5
@@ -38,7 +37,7 @@ def ask_own(
     ----------
     given
         Rows of `tables.QUOTES` in any order: whole histories, as recursive indicators need them.
-        Other columns are left alone.
+        What `sound_quotes` lets pass.
     market
         The lake's quotes; None: what is given is the market.
     classes
@@ -47,22 +46,16 @@ def ask_own(
     Raises
     ------
     TableError
-        If a column is missing or of another type, or a ticker has a session twice.
+        As of `sound_quotes`.
     DatasetError
-        If there is no row, B3 did not trade on a day given, or the rest of the market is not known
-        in the last session given.
+        As of `sound_quotes`; or if the rest of the market is not known in the last session given.
     RegistryError
         If the version has learned from sessions after that one.
     SettingsError
         If `days_ahead` is out of range.
     """
     refuse_range(days_ahead)
-    if given.empty:
-        raise DatasetError("quotes: rows of tables.QUOTES were expected, and there is none")
-    content = to_arrow(QUOTES, given[[n for n in QUOTES.column_names if n in given.columns]])
-    refuse_unsound_keys(QUOTES, content)
-    own = to_pandas(content)
-    _refuse_other_days(own)
+    own = sound_quotes(given)
     last, tickers = own["session"].max(), own["ticker"].unique()
     quotes = own
     if market is not None:
@@ -83,16 +76,6 @@ def ask_own(
             " forecast, as ASSET_PREDICT_ASSET_CLASSES names them; give others"
         )
     return typed(rows.sort_values(["ticker", "horizon"], ignore_index=True))
-
-
-def _refuse_other_days(own: pd.DataFrame) -> None:
-    """A day more would be a session on which everybody else did not trade."""
-    strange = not_sessions(own["session"])["day"]
-    if len(strange):
-        raise DatasetError(
-            f"quotes: B3 did not trade on {len(strange):,} of the days given, such as"
-            f" {strange.iloc[0]:%Y-%m-%d}; leave those rows out"
-        )
 
 
 def _refuse_lone(

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import sqlite3
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,19 @@ from asset_predict_dagster.errors import RegistryError
 ARTIFACTS = "mlflow-artifacts:/"
 """Where MLflow believes artefacts to be: with the server, which is told the folder when it starts.
 No path, for MLflow would keep an absolute one."""
+
+_STAYS = (
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+)
+"""What SQLite says of a file that somebody has to mend. One that another process holds is not
+among it: whoever asked tries again."""
 
 TRAININGS, TUNINGS = "trainings", "tunings"
 """What MLflow calls the places of runs: one run a training, one run a call of the job `tune`."""
@@ -30,7 +45,7 @@ def open_client(database: Path) -> Any:
     Raises
     ------
     RegistryError
-        If it cannot be written.
+        If it cannot be written; by every call of the client, if it is damaged.
     """
     mlflow = _mlflow()
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -38,7 +53,42 @@ def open_client(database: Path) -> Any:
     if not database.exists():
         _create_database(database)
     address = f"sqlite:///{database.resolve()}"
-    return mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
+    with _in_a_sentence(database):
+        return _Client(database, mlflow.MlflowClient(tracking_uri=address, registry_uri=address))
+
+
+class _Client:
+    """MLflow's client, which says in a sentence that its database is damaged."""
+
+    def __init__(self, database: Path, client: Any):
+        self._database, self._client = database, client
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        @wraps(method)
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            with _in_a_sentence(self._database):
+                return method(*args, **kwargs)
+
+        return ask
+
+
+@contextmanager
+def _in_a_sentence(database: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # MLflow passes some errors of SQLAlchemy on, and wraps the others
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, sqlite3.Error):
+            cause = cause.__cause__ or cause.__context__
+        # The low byte is the kind, the rest a detail of it.
+        if (getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF not in _STAYS:
+            raise
+        raise RegistryError(
+            f"the registry {database} cannot be read or written ({cause}); put back the file that"
+            " MLflow made"
+        ) from error
 
 
 def experiment_id(client: Any, name: str) -> str:
@@ -116,11 +166,13 @@ def forget_run(database: Path, run_id: str) -> None:
     """
     from mlflow.exceptions import MlflowException
 
-    store = _mlflow().store.tracking.sqlalchemy_store.SqlAlchemyStore(
-        f"sqlite:///{database.resolve()}", ARTIFACTS
-    )
+    with _in_a_sentence(database):
+        store = _mlflow().store.tracking.sqlalchemy_store.SqlAlchemyStore(
+            f"sqlite:///{database.resolve()}", ARTIFACTS
+        )
     try:
-        store._hard_delete_run(run_id)
+        with _in_a_sentence(database):
+            store._hard_delete_run(run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise

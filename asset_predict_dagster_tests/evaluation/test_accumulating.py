@@ -3,7 +3,12 @@
 import pandas as pd
 
 from asset_predict_dagster.evaluation.evaluate import evaluate
-from asset_predict_dagster.evaluation.forecasts import accumulate, latest, of_registered
+from asset_predict_dagster.evaluation.forecasts import (
+    accumulate,
+    latest,
+    of_registered,
+    still_asked_for,
+)
 from asset_predict_dagster.models.average import AVERAGE
 from asset_predict_dagster.models.baselines import BASELINE_VERSION, BASELINES
 from asset_predict_dagster.table_checks import broken_promises
@@ -59,6 +64,26 @@ def test_rows_of_versions_that_were_dropped_go_and_so_do_averages_with_them():
     }
     assert set(BASELINES) <= set(left["model"])
     pd.testing.assert_frame_equal(left, rows.loc[left.index])
+
+
+def test_of_versions_judged_no_more_the_next_sessions_forecasts_stay_for_a_while():
+    versions = {(model, version): 0.1 for model in ("lstm", "random_forest") for version in "12"}
+    averages = {(AVERAGE, "1"): 0.1, (AVERAGE, "2"): 0.1}
+    next_session = made_forecasts(versions | averages, n_sessions=3)
+    later = made_forecasts(versions | averages, n_sessions=3, horizon=5)
+    rows = pd.concat([next_session, later], ignore_index=True)
+    judged = {"lstm": {"2"}, "random_forest": {"2"}}
+
+    def n_rows(since: pd.Timestamp) -> dict[tuple[str, str], int]:
+        left = still_asked_for(rows, judged, since)
+        assert set(BASELINES) <= set(left["model"])
+        models = left[left["model_version"] != BASELINE_VERSION]
+        return models.groupby(["model", "model_version"]).size().to_dict()
+
+    whole = {("lstm", "2"): 72, ("random_forest", "2"): 72, (AVERAGE, "2"): 72}
+    last = rows["session"].max()
+    assert n_rows(last) == whole | {("lstm", "1"): 36, ("random_forest", "1"): 36}
+    assert n_rows(last + pd.Timedelta(days=1)) == whole
 
 
 def test_the_evaluation_accumulates_by_the_same_rule():

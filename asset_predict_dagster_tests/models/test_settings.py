@@ -78,6 +78,19 @@ def test_what_does_nothing_is_named_and_still_checked(name):
         parse_settings("lstm", {name: 3})
 
 
+def test_the_names_that_are_allowed_have_one_order_with_those_that_are_meant_before_it():
+    def allowed(written: str) -> list[str]:
+        with pytest.raises(SettingsError) as refused:
+            parse_settings("random_forest", {written: 1})
+        return str(refused.value).partition("allowed are ")[2].split(", ")
+
+    plain = allowed("xyzzy")
+    assert plain == allowed("qqq")
+    meant = allowed("n_estimator")
+    assert meant[0] == "n_estimators"
+    assert meant[3:] == [name for name in plain if name not in meant[:3]]
+
+
 @pytest.mark.parametrize(
     ("model", "given", "says"),
     [

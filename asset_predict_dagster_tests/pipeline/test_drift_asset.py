@@ -18,7 +18,6 @@ from asset_predict_dagster.tables import (
     CHAMPIONS,
     DRIFT,
     FORECASTS_OUT_OF_SAMPLE,
-    LABELS,
     MODEL_HEALTH,
     OUTCOMES,
     PREDICTIONS,
@@ -211,7 +210,7 @@ def test_without_the_forecasts_that_promised_it_skill_is_not_watched(place: Work
     place.lake.write(FORECASTS_OUT_OF_SAMPLE, rows[rows["model"] != "lstm"])
     health = judge(place, "drift", "model_health")
     reason = health.loc["lstm", "reason"]
-    assert "skill: not watched (forecasts_out_of_sample has no row of lstm 1" in reason
+    assert "skill: not watched (forecasts_out_of_sample has no row of version 1" in reason
     assert "predictions: not judged (forecasts_out_of_sample has no row of lstm 1" in reason
     assert "inputs: no drift" in reason
     assert health.loc["lstm", "verdict"] == "fresh"
@@ -219,11 +218,10 @@ def test_without_the_forecasts_that_promised_it_skill_is_not_watched(place: Work
 
 
 def test_health_is_told_though_a_table_is_gone(place: Workplace):
-    for table in (LABELS, UNIVERSE):
-        shutil.rmtree(f"{place.lake.root}/{table.name}")
+    shutil.rmtree(f"{place.lake.root}/{FEATURES.name}")
     health = judge(place, "model_health")
-    assert health["reason"].str.contains("drift: not judged (table 'universe'", regex=False).all()
-    assert health["reason"].str.contains("skill: not watched (table 'labels'", regex=False).all()
+    assert health["reason"].str.contains("drift: not judged (table 'features'", regex=False).all()
+    assert health["reason"].str.contains("skill: not watched (table 'features'", regex=False).all()
     assert (health["verdict"] == "fresh").all()
 
 

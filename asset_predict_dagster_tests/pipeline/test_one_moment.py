@@ -105,3 +105,14 @@ def test_records_after_the_session_that_is_asked_for_do_not_keep_a_training_wait
     result = place.run("retrain")
     assert result.success
     assert place.lake.read(LABELS)["session"].max().date() == AS_OF
+
+
+def test_records_that_were_corrected_since_are_not_those_that_the_quotes_came_of(place: Workplace):
+    """What a daily run has written of a corrected file before it comes to the quotes."""
+    before = moment(place.lake)
+    records = place.lake.read(RAW_QUOTES)
+    day = records[records["session"] == records["session"].unique()[-40]]
+    prices = ["open", "high", "low", "close"]
+    place.lake.replace_sessions(RAW_QUOTES, day.assign(**(day[prices] * 1.05)))
+    assert place.lake.version(RAW_QUOTES) > before[RAW_QUOTES.name]
+    assert moment(place.lake) == before

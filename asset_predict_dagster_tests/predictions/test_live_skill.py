@@ -193,6 +193,16 @@ def test_training_on_the_days_without_skill_does_not_lower_what_was_promised():
     assert "version 4's holdout 0.0" in watch.reason
 
 
+def test_what_a_version_says_live_is_no_part_of_what_it_promised():
+    """A champion is forecast anew beside each challenger, on sessions that it served as well."""
+    forecasts, live = life(0.08)
+    gone = without_skill(live, FIRST_LIVE, 1)
+    grown = pd.concat([forecasts, gone[gone["session"] < np.unique(gone["session"])[40]]])
+    alone, moved_on = rank_ic(forecasts, gone), rank_ic(grown, gone)
+    assert moved_on.promise.mean == alone.promise.mean
+    assert moved_on.since == alone.since
+
+
 def test_the_watch_begins_with_the_first_version_that_has_shown_a_skill():
     forecasts, live = life(0.12)
     luckless = life(0.0, claimed=0.1)[0]
@@ -268,9 +278,11 @@ def test_what_was_said_is_laid_beside_what_came_true():
     outcomes = pd.DataFrame(
         key | {"model_version": "4", "expected_return": 0.01, "realised_return": [0.02, -0.02]}
     )
-    labels = pd.DataFrame({"session": days[:1], "ticker": ["ABCD3"], "action": ["buy"]})
+    volatility = pd.DataFrame({"session": days[:1], "ticker": ["ABCD3"], "volatility_21d": [0.03]})
     rows = live_rows(
-        pd.concat([predictions, later]), pd.concat([outcomes, outcomes.assign(horizon=2)]), labels
+        pd.concat([predictions, later]),
+        pd.concat([outcomes, outcomes.assign(horizon=2)]),
+        volatility,
     )
     assert rows["realised_return"].tolist() == [0.02, -0.02]
     assert rows["probability_hold"].tolist() == [0.2, 0.3]
