@@ -28,6 +28,10 @@ MIN_ROWS = 20
 """Rows of one session, over all cuts, of which a label must be another one in another future. Some
 stay: a class has few values, and a price can come out the same."""
 
+LEAST_CHANCE = 1e-6
+"""That all of them stay by chance, from where on it is no chance. A label that is nearly always the
+same, as whether a paper is halted, stays in whole sessions."""
+
 MIN_TICKERS = 5
 MIN_SESSIONS = 3
 """A feature orders so many tickers as a label does, in so many sessions, before it is a copy: by
@@ -50,7 +54,7 @@ def find_label_leaks(
     with others (`truncated`, `perturbed`). On the data up to c each label has its final value or
     none (`provisional`), and those of session c itself have none. In another future after c, some
     labels of session c are others. A label that is there at once, or that no other future changes
-    in at least 20 rows, is `known_at_t`.
+    in at least 20 rows, more than chance leaves as they are, is `known_at_t`.
 
     Parameters
     ----------
@@ -144,7 +148,10 @@ class LabelWatch:
         decided = []
         for name, parts in self._unmoved.items():
             rows = pd.concat(parts) if parts else pd.DataFrame()
-            if len(rows) >= MIN_ROWS and name not in known:
+            if len(rows) < MIN_ROWS or name in known:
+                continue
+            shares = self.base[name].value_counts(normalize=True).to_numpy()
+            if (shares**2).sum() ** len(rows) < LEAST_CHANCE:
                 about = {"cut": rows["cut"].iloc[0], "how": "known_at_t"}
                 decided.append({**about, **entry(name, rows, self.key)})
         return self._found + decided

@@ -150,7 +150,7 @@ def watch_skill(
         rows = holdout_of(version)
         if rows.empty:
             rows, version = shown, model_version
-        # A promise has nothing of what is to be judged by it.
+        # A promise has nothing of what is to be judged by it, unless it has nothing else.
         is_before = rows["session"] < first_live.get(version, pd.Timestamp.max)
         return rows[is_before] if is_before.any() else rows
 

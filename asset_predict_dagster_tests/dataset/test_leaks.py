@@ -349,6 +349,17 @@ def test_a_label_decided_by_what_is_known_at_t_is_found_as_such():
     assert set(zip(found["column"], found["how"], strict=True)) == {("cluster", "known_at_t")}
 
 
+def test_a_rare_event_that_no_future_brings_at_a_cut_is_no_leak():
+    """That nobody is halted is the same in most futures: it says nothing of what is known at t."""
+
+    def compute(table):
+        change = of_tickers(table, "close").shift(-2) / table["close"] - 1
+        soars = pd.Series(np.where(change > 10, 1.0, 0.0), index=table.index)
+        return honest_labels(table, soars=soars.where(change.notna()))
+
+    assert find_label_leaks(compute, quotes()).empty
+
+
 def test_so_is_one_that_hides_by_being_missing_in_the_tail():
     def compute(table):
         past = table["close"] / of_tickers(table, "close").shift(1) - 1

@@ -108,6 +108,13 @@ def test_every_job_that_trains_carries_the_tag_that_is_limited(tmp_path):
         for job in jobs
         if any(TRAINING_POOL in node.definition.pools for node in job.nodes)
     }
-    assert trains == {"retrain", "complete_pipeline", "walk_forward", "tune", "backtest"}
+    assert trains == {
+        "retrain",
+        "complete_pipeline",
+        "walk_forward",
+        "tune",
+        "backtest",
+        "reproduce",
+    }
     assert trains == {job.name for job in jobs if limited["key"] in job.run_tags}
     assert limited["limit"] == 1

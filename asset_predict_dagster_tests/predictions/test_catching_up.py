@@ -218,8 +218,8 @@ def test_what_is_said_late_counts_neither_for_drift_nor_for_live_skill(late):
     both = both[both["model"] == "memory"]
     assert len(said_rows(both)) == len(said_rows(in_time(FRI).query("model == 'memory'"))) > 0
     came = both[both["expected_return"].notna()].assign(realised_return=0.0)
-    labels = pd.DataFrame({"ticker": [], "session": [], "action": []}, dtype=object)
-    live = live_rows(both, came, labels.astype({"session": both["session"].dtype}))
+    volatility = both[["ticker", "session"]].drop_duplicates().assign(volatility_21d=0.02)
+    live = live_rows(both, came, volatility)
     assert len(live) == len(said_rows(both))
 
 

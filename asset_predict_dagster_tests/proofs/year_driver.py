@@ -24,6 +24,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 from asset_predict_dagster.definitions import build_definitions
 from asset_predict_dagster.pipeline.daily_runs import SAO_PAULO
 from asset_predict_dagster.pipeline.resources import Clock
+from asset_predict_dagster.predictions.heeded_checks import OF_ABSENCE
 from asset_predict_dagster.settings import Settings
 
 RUN_KEY, SENSOR, SCHEDULE = "dagster/run_key", "dagster/sensor_name", "dagster/schedule_name"
@@ -66,6 +67,7 @@ class Run:
     ran_at: datetime | None = None
     is_success: bool | None = None
     failure: str = ""
+    failed_checks: tuple[str, ...] = ()
 
 
 @dataclass
@@ -211,6 +213,13 @@ class Daemon:
         )
         run.ran_at, run.is_success = now, result.success
         run.failure = "; ".join(map(_failure, result.get_step_failure_events()))
+        run.failed_checks = tuple(
+            each.check_name
+            for each in result.get_asset_check_evaluations()
+            if not each.passed
+            and each.severity == dg.AssetCheckSeverity.ERROR
+            and each.check_name not in OF_ABSENCE
+        )
 
 
 def lean(definitions: dg.Definitions) -> dg.Definitions:

@@ -206,6 +206,7 @@ def _observe(lived: Lived, run: Run, note: Callable[[datetime, str], None]) -> N
             evaluation,
             forecasts,
             lived.settings.seed,
+            failed_checks=run.failed_checks,
             has_expired=has_expired,
         )
         row = champions.loc[model]

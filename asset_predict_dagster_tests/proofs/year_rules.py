@@ -117,13 +117,18 @@ def who_serves(
     forecasts: pd.DataFrame,
     seed: int,
     *,
+    failed_checks: Sequence[str],
     has_expired: bool,
 ) -> str:
     """The version of a model that the rule of promotion puts or leaves in place.
 
     `evaluation` and `forecasts` are as they stood when it was decided: the holdout's rows at the
-    horizon of the action. An incumbent that `has_expired` says nothing any more.
+    horizon of the action. A candidate never comes in over `failed_checks`; an incumbent that
+    `has_expired` says nothing any more.
     """
+    if incumbent is not None and failed_checks:
+        return incumbent
+    assert not failed_checks, f"{model} {candidate} has no champion before it: {failed_checks}"
     if incumbent is None or candidate == incumbent or has_expired:
         return candidate
     if has_skill(evaluation, model, incumbent) and not has_skill(evaluation, model, candidate):
