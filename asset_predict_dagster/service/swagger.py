@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from asset_predict_dagster.service.errors import ApiError
 from asset_predict_dagster.service.schemas.examples import EXAMPLES
+from asset_predict_dagster.service.security import KEY_OR_NONE
 
 router = APIRouter(include_in_schema=False)
 
@@ -54,10 +55,15 @@ _START = """window.SwaggerUIBundle({
 
 
 def specification_of(app: FastAPI) -> dict[str, Any]:
-    """OpenAPI: what FastAPI makes of the routes, and an example of every answer."""
+    """OpenAPI: what FastAPI makes of the routes, examples of the answers, and who needs a key."""
     spec = app.openapi()
     for name, example in EXAMPLES.items():
         spec["components"]["schemas"][name]["example"] = example
+    if app.state.settings.api_key is None:
+        for methods in spec["paths"].values():
+            for route in methods.values():
+                if "security" in route:
+                    route.update(KEY_OR_NONE)
     return spec
 
 

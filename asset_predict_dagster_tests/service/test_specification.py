@@ -6,8 +6,11 @@ import httpx
 import pytest
 import yaml
 
+from asset_predict_dagster.service.app import create_app
 from asset_predict_dagster.service.schemas import assets, b3, models, steps, tasks, v1
 from asset_predict_dagster.service.schemas.examples import EXAMPLES
+from asset_predict_dagster.service.swagger import specification_of
+from asset_predict_dagster.settings import load_settings
 
 SCHEMAS = (assets, b3, models, steps, tasks, v1)
 
@@ -73,18 +76,25 @@ def test_every_route_says_what_it_does_answers_and_refuses(spec):
             assert errors == {"ErrorAnswer"}, where
 
 
-def test_what_needs_the_key_says_so_and_a_check_takes_it(spec):
-    schemes = spec["components"]["securitySchemes"]
-    assert {k: schemes["key"][k] for k in ("type", "in", "name")} == {
+def test_what_needs_the_key_says_so_and_a_check_takes_it():
+    keyed = specification_of(create_app(load_settings(api_key="k" * 32)))
+    scheme = keyed["components"]["securitySchemes"]["key"]
+    assert {k: scheme[k] for k in ("type", "in", "name")} == {
         "type": "apiKey",
         "in": "header",
         "name": "X-API-Key",
     }
-    for path, methods in spec["paths"].items():
+    for path, methods in keyed["paths"].items():
         for method, route in methods.items():
             needed = [{"key": []}] if "401" in route["responses"] else None
             wanted = [{"key": []}, {}] if path.endswith("/models/check") else needed
             assert route.get("security") == wanted, f"{method} {path}"
+
+
+def test_a_server_without_a_key_needs_none(spec):
+    said = [one.get("security") for of in spec["paths"].values() for one in of.values()]
+    assert [{"key": []}, {}] in said
+    assert [{"key": []}] not in said
 
 
 def test_every_request_with_a_body_has_an_example_that_is_taken(spec, client: httpx.Client):
