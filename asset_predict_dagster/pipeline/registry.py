@@ -57,7 +57,9 @@ def champions(
         run_id=context.run.run_id,
     )
     for row in table.itertuples():
-        context.log.info(f"{row.model} {row.candidate_version} {row.decision}: {row.reason}")
+        said = f"{row.candidate_version} {row.decision}: {row.reason}"
+        context.log.info(f"{row.model} {said}")
+        context.add_output_metadata({str(row.model): said})
     return table
 
 

@@ -11,6 +11,7 @@ import pytest
 from asset_predict_dagster.market.sessions import session_after
 from asset_predict_dagster.pipeline.tables import ASSET_TABLES
 from asset_predict_dagster.tables import (
+    CHAMPIONS,
     EVALUATION,
     FORECASTS_OUT_OF_SAMPLE,
     INGESTED_FILES,
@@ -101,6 +102,15 @@ def test_every_write_tells_dagster_how_much_of_what_it_wrote(finished: Workplace
             "preview",
             "dagster/column_schema",
         } <= set(metadata)
+
+
+def test_who_serves_and_why_is_told_where_the_champions_are_shown(finished: Workplace):
+    event = finished.instance.get_latest_materialization_event(dg.AssetKey(CHAMPIONS.name))
+    champions = finished.lake.read(CHAMPIONS)
+    assert len(champions) == 2
+    for row in champions.itertuples():
+        told = event.asset_materialization.metadata[row.model].value
+        assert told == f"{row.candidate_version} {row.decision}: {row.reason}"
 
 
 def test_no_blocking_check_failed(finished: Workplace):

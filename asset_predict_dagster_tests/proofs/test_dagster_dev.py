@@ -279,12 +279,14 @@ def test_a_run_that_was_typed_and_failed_is_told_of(running: Running, channel: C
 
 @pytest.mark.skipif(CHROMIUM is None, reason="the browser is not here: apt-get install chromium")
 def test_a_browser_shows_it(running: Running, tmp_path: Path):
+    (run,) = running.runs("retrain")
+    promoted = f"Materialized in run {run['runId'][:8]}"
     pages = {
         "runs": ("/runs", ["retrain", "Success", "daily_prediction"]),
         "sensors": ("/automation", ["retrain_stale_models", "daily_prediction_schedule"]),
         # Its groups are closed until one clicks.
         "lineage": ("/asset-groups", ["models", "registry", "predictions"]),
-        "champions": ("/assets/champions", ["champions", "Materialized"]),
+        "champions": ("/assets/champions?view=events", [promoted, "2 promoted: "]),
     }
     shots = tmp_path / "shots"
     shots.mkdir()
