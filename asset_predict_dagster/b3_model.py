@@ -142,7 +142,7 @@ class B3Model:
         return ask(lake, serving, codes, days_ahead, last_closed, now, expires_after)
 
     def evaluate(self, model_type: str = "rf", version: int | str | None = None) -> pd.DataFrame:
-        """How good a model is out of sample, beside the naive forecast and the best baseline.
+        """How good a model is out of sample, beside naive and the best without a model.
 
         Parameters
         ----------

@@ -26,6 +26,7 @@ from asset_predict_dagster import (
     cli_tune,
     cli_versions,
 )
+from asset_predict_dagster.cli_evaluate import print_orders
 from asset_predict_dagster.cli_json import print_json, records
 from asset_predict_dagster.cli_options import CONTEXT, AsJson
 from asset_predict_dagster.cli_tables import plain_console, text_table
@@ -178,25 +179,15 @@ def _print_predictions(
 
 def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.DataFrame) -> None:
     from asset_predict_dagster.evaluation.evaluate import headline
-    from asset_predict_dagster.models.baselines import BASELINE_VERSION
+    from asset_predict_dagster.evaluation.judged_version import with_baselines
 
     serving = evaluation.merge(champions[["model", "model_version"]])
     serving = serving[serving["horizon"] == ACTION_HORIZON]
-    baselines = evaluation[
-        (evaluation["model_version"] == BASELINE_VERSION)
-        & (evaluation["metric"] == "rank_ic")
-        & (evaluation["horizon"] == ACTION_HORIZON)
-    ].dropna(subset="value")
     # Champions judged on other sessions stand in a table of their own, beside their own naive.
-    for (first, last), judged in serving.groupby(["first_session", "last_session"]):
+    same = ["window", "first_session", "last_session"]
+    for (_, first, last), judged in serving.groupby(same):
         _print_figures(console, headline(judged), first, last)
-        orders = [
-            f"{row.model} {row.value:.4f}"
-            for row in baselines.itertuples()
-            if (row.first_session, row.last_session) == (first, last)
-        ]
-        if orders:
-            console.print(f"Rank IC without a model: {', '.join(orders)}")
+        print_orders(console, with_baselines(evaluation, judged))
     for row in champions.itertuples():
         verdict = (
             "has shown skill on these sessions"

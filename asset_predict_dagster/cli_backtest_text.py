@@ -58,7 +58,7 @@ def _hung(warning: str) -> str:
 
 def _figures_table(report: "ReportInput") -> TextTable:
     table = text_table(
-        "Out of sample, next session, beside the naive forecast and the best baseline",
+        "Out of sample, next session, beside naive and the best without a model",
         left=("metric", "model"),
         right=("value", "95 % interval", "naive", "best"),
     )

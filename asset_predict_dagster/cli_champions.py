@@ -74,6 +74,7 @@ def models(
     Example: asset-predict models --model lstm --last 5
 
     Scores are of the next session, on the version's own test; a scoped version's on its own task.
+    What serves was fitted again afterwards, on all sessions up to the day it learned to.
     """
     settings = load_settings()
     with waiting("opening the registry"):

@@ -8,8 +8,10 @@ import pandas as pd
 from rich.console import Console
 
 from asset_predict_dagster.cli_tables import text_table
+from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.registry.decisions import LoggedDecision
 from asset_predict_dagster.registry.store import ModelVersion, Registry
+from asset_predict_dagster.tables import EVALUATION
 
 
 def print_versions(
@@ -21,7 +23,9 @@ def print_versions(
         f"Versions of {model}",
         left=("version", "role", "trained", "learned to"),
         right=("rank IC [95 %]", "log-loss"),
+        gap=0,
     )
+    by_test: dict[str, list[str]] = {}
     for version in versions[:last]:
         figures = _figures(evaluation, version)
         table.add_row(
@@ -30,9 +34,16 @@ def print_versions(
             f"{version.trained_at:%Y-%m-%d}",
             version.training_end,
             _with_interval(figures.get("rank_ic")),
-            f"{figures['log_loss']['value']:.4f}" if "log_loss" in figures else "",
+            _log_loss(figures.get("log_loss")),
         )
+        if test := _test(evaluation, version):
+            by_test.setdefault(" to ".join(test.values()), []).append(version.version)
     console.print(table)
+    for sessions, tested in by_test.items():
+        console.print(
+            f"Scored on {sessions}, before learning from them:"
+            f" version{'s' * (len(tested) > 1)} {', '.join(tested)}"
+        )
     if len(versions) > last:
         console.print(f"{len(versions) - last:,} earlier: --last {len(versions)} lists them too")
     log = registry.decisions(model)
@@ -64,13 +75,7 @@ def _role(aliases: list[str]) -> str:
 
 def _figures(evaluation: pd.DataFrame | None, version: ModelVersion) -> dict[str, dict[str, Any]]:
     """Metric → its value and interval, each at the first horizon it is measured at."""
-    if evaluation is None:
-        return {}
-    rows = evaluation[
-        (evaluation["model"] == version.model)
-        & (evaluation["model_version"] == version.version)
-        & (evaluation["window"] == version.window)
-    ].dropna(subset="value")
+    rows = _rows(evaluation, version)
     first = rows.sort_values("horizon").drop_duplicates("metric")
     return {
         row.metric: {
@@ -81,6 +86,34 @@ def _figures(evaluation: pd.DataFrame | None, version: ModelVersion) -> dict[str
         }
         for row in first.itertuples()
     }
+
+
+def _test(evaluation: pd.DataFrame | None, version: ModelVersion) -> dict[str, str] | None:
+    """First and last session that its figures were measured on; None: it has none."""
+    rows = _rows(evaluation, version)
+    if rows.empty:
+        return None
+    first, last = rows["first_session"].min(), rows["last_session"].max()
+    return {"first_session": f"{first:%Y-%m-%d}", "last_session": f"{last:%Y-%m-%d}"}
+
+
+def _rows(evaluation: pd.DataFrame | None, version: ModelVersion) -> pd.DataFrame:
+    """Its figures in its own window, those that have a value."""
+    if evaluation is None:
+        return pd.DataFrame(columns=EVALUATION.column_names)
+    return evaluation[
+        (evaluation["model"] == version.model)
+        & (evaluation["model_version"] == version.version)
+        & (evaluation["window"] == version.window)
+    ].dropna(subset="value")
+
+
+def _log_loss(figure: dict[str, Any] | None) -> str:
+    """Of an action more than a session ahead it is another task's, and says so below."""
+    if figure is None:
+        return ""
+    ahead = "" if figure["horizon"] == ACTION_HORIZON else f"\n{figure['horizon']} sessions"
+    return f"{figure['value']:.4f}{ahead}"
 
 
 def _with_interval(figure: dict[str, Any] | None) -> str:
@@ -111,6 +144,7 @@ def document(
                 "evaluation_bundle": version.evaluation_bundle,
                 "window": version.window,
                 "scope": version.scope,
+                "test": _test(evaluation, version),
                 "metrics": _figures(evaluation, version),
             }
             for version in versions[:last]

@@ -1,4 +1,4 @@
-"""The command `evaluate`: what a version reached out of sample, beside what needs no model."""
+"""The command `evaluate`: what a version reached out of sample, beside the baselines."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +14,13 @@ from asset_predict_dagster.cli_options import AsJson, ModelName
 from asset_predict_dagster.cli_runs import waiting
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
-from asset_predict_dagster.evaluation.evaluate import HEADLINE
+from asset_predict_dagster.evaluation.evaluate import HEADLINE, says_most
 from asset_predict_dagster.evaluation.judged_version import figures_of_version, with_baselines
-from asset_predict_dagster.evaluation.metric_words import chance
-from asset_predict_dagster.evaluation.metrics import OF_ACTIONS
+from asset_predict_dagster.evaluation.metric_words import at_horizon, chance, how_far_ahead
+from asset_predict_dagster.evaluation.skill import OPPONENTS
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.index_levels import read_index_levels
-from asset_predict_dagster.models.baselines import BASELINE_VERSION
+from asset_predict_dagster.models.baselines import BASELINE_VERSION, RIDGE
 from asset_predict_dagster.models.bundle import load_bundle
 from asset_predict_dagster.predictions.versions_asked import opened_registry, version_asked
 from asset_predict_dagster.registry.versions import ModelVersion
@@ -28,8 +28,6 @@ from asset_predict_dagster.settings import Settings, load_settings
 from asset_predict_dagster.tables import EVALUATION, FORECASTS_OUT_OF_SAMPLE, QUOTES, UNIVERSE
 
 app = typer.Typer()
-
-_OF_ACTIONS = [metric.name for metric in OF_ACTIONS]
 
 
 @app.command()
@@ -53,8 +51,11 @@ def evaluate(
 
     Example: asset-predict evaluate --model lstm --report
 
-    Skill is over the best baseline, p its chance to be luck. Figures are of the version's own test,
-    which no part of it has seen, as they were measured when it was trained.
+    Skill is over the best of the baselines that need no model: of a score the difference, of an
+    error or a loss the share it is lower by. Ridge, a linear model, is no part of that and has a
+    line of its own. p is how often chance alone would make a difference as large, were neither
+    better. Figures are of the version's own test, which no part of it has seen, as they were
+    measured when it was trained.
     """
     settings = load_settings()
     with waiting("opening the registry"):
@@ -82,7 +83,7 @@ def evaluate(
         return
     console = plain_console()
     _print_figures(console, asked, figures)
-    _print_baselines(console, judged)
+    print_orders(console, judged)
     if path is not None:
         console.print(f"The report: {path}", soft_wrap=True)
 
@@ -90,39 +91,59 @@ def evaluate(
 def _print_figures(console: Console, asked: ModelVersion, figures: pd.DataFrame) -> None:
     first, last = figures["first_session"].min(), figures["last_session"].max()
     scope = f", scoped ({asked.scope})" if asked.scope else ""
-    console.print(f"{asked.model} version {asked.version}{scope}, of the next session")
+    shown = figures[says_most(figures) & figures["metric"].isin(HEADLINE)]
+    ahead = how_far_ahead(shown["horizon"])
+    console.print(f"{asked.model} version {asked.version}{scope}, {ahead}")
     table = text_table(
         f"Out of sample, {first:%Y-%m-%d} to {last:%Y-%m-%d},"
         f" {figures['n_sessions'].max():,} sessions",
         left=("metric",),
-        right=("value", "95 % interval", "naive", "best", "skill", "p"),
+        right=("value", "95 % interval", "naive", "best,\nno model", "skill", "p"),
         gap=0,
     )
-    is_shown = (figures["horizon"] == ACTION_HORIZON) | figures["metric"].isin(_OF_ACTIONS)
-    by_metric = figures[is_shown].set_index("metric")
-    for metric in (name for name in HEADLINE if name in by_metric.index):
-        row = by_metric.loc[metric]
+    for row in shown.sort_values(
+        "metric", key=lambda names: names.map(HEADLINE.index)
+    ).itertuples():
         table.add_row(
-            metric,
-            _number(row["value"]),
-            f"[{_number(row['low'])}, {_number(row['high'])}]",
-            _number(row["naive_value"]),
-            _number(row["best_value"]),
-            _number(row["skill"], "+.4f"),
-            chance(row["p_value"]),
+            at_horizon(row.metric, row.horizon),
+            _number(row.value),
+            f"[{_number(row.low)}, {_number(row.high)}]",
+            _number(row.naive_value),
+            _number(row.best_value),
+            _number(row.skill, "+.4f"),
+            chance(row.p_value).replace("below ", "<"),
         )
     console.print(table)
 
 
-def _print_baselines(console: Console, judged: pd.DataFrame) -> None:
-    rows = judged[
-        (judged["model_version"] == BASELINE_VERSION)
-        & (judged["metric"] == "rank_ic")
-        & (judged["horizon"] == ACTION_HORIZON)
-    ].dropna(subset="value")
-    if len(rows):
-        said = ", ".join(f"{row.model} {row.value:.4f}" for row in rows.itertuples())
-        console.print(f"Rank IC without a model: {said}")
+def print_orders(console: Console, judged: pd.DataFrame) -> None:
+    """The rank IC without a model, and ridge's with which models are above it.
+
+    Parameters
+    ----------
+    judged
+        Rows of `tables.EVALUATION` of one window: of models, and of the baselines on the same
+        sessions. Who has no rank IC is left out.
+    """
+    is_ic = (judged["metric"] == "rank_ic") & (judged["horizon"] == ACTION_HORIZON)
+    rows = judged[is_ic].dropna(subset="value")
+    is_baseline = rows["model_version"] == BASELINE_VERSION
+    simple = rows[is_baseline & rows["model"].isin(OPPONENTS)]
+    if len(simple):
+        said = ", ".join(f"{row.model} {row.value:.4f}" for row in simple.itertuples())
+        console.print(f"Rank IC without a model: {said}, the others 0")
+    for ridge in rows.loc[is_baseline & (rows["model"] == RIDGE), "value"]:
+        beside = ", ".join(
+            f"{row.model}'s {row.value:.4f} is {_where(row.value, ridge)} it"
+            for row in rows[~is_baseline].itertuples()
+        )
+        console.print(f"Rank IC of ridge, a linear model: {ridge:.4f}; {beside}")
+
+
+def _where(value: float, other: float) -> str:
+    if value == other:
+        return "level with"
+    return "above" if value > other else "below"
 
 
 def _number(value: float, form: str = ".4f") -> str:

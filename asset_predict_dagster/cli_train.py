@@ -28,6 +28,7 @@ from asset_predict_dagster.cli_source import (
 )
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.evaluation.evaluate import headline
+from asset_predict_dagster.evaluation.metric_words import at_horizon, how_far_ahead
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.models.asked_training import AskedTraining, asked_training
 from asset_predict_dagster.models.names import BOTH, models_called
@@ -155,13 +156,13 @@ def _figures(settings: Settings, version: "TrainedVersion") -> pd.DataFrame:
 
 def _table(figures: pd.DataFrame) -> Any:
     table = text_table(
-        "Out of sample [95 % interval], beside the naive forecast",
+        f"Out of sample, {how_far_ahead(figures['horizon'])}; beside the naive forecast",
         left=("metric",),
-        right=("value", "interval", "naive"),
+        right=("value", "95 % interval", "naive"),
     )
     for row in figures.itertuples():
         table.add_row(
-            row.metric,
+            at_horizon(row.metric, row.horizon),
             f"{row.value:.4f}",
             f"[{row.low:.4f}, {row.high:.4f}]",
             "" if pd.isna(row.naive_value) else f"{row.naive_value:.4f}",

@@ -250,6 +250,29 @@ def test_champions_judged_on_other_sessions_have_a_naive_forecast_of_their_own(t
         assert header.split() == ["metric", "naive", model]
 
 
+def test_ridge_stands_apart_from_what_needs_no_model_and_each_is_said_once(
+    typed, write_lake, evaluation
+):
+    """A scoped version that was measured on the same sessions has baselines of its own."""
+    is_ic = evaluation["metric"] == "rank_ic"
+    whole = evaluation.copy()
+    for model, value in {"ridge": 0.15, "momentum": 0.01, "lstm": 0.3}.items():
+        whole.loc[is_ic & (whole["model"] == model), "value"] = value
+    whole.loc[is_ic & (whole["model"] == "random_forest"), "value"] = 0.15
+    whole.loc[is_ic & (whole["model"] == "reversal"), "value"] = -0.02
+    scoped = whole[whole["model_version"] == "baseline"].assign(window="scoped_1")
+    write_lake(evaluation_table=pd.concat([whole, scoped], ignore_index=True))
+    _, out, _ = typed("summary")
+    assert_fits(out)
+    said = " ".join(out.split())
+    assert "Rank IC without a model: momentum 0.0100, reversal -0.0200, the others 0" in said
+    assert (
+        "Rank IC of ridge, a linear model: 0.1500; lstm's 0.3000 is above it, random_forest's"
+        " 0.1500 is level with it lstm version 2 has shown"
+    ) in said
+    assert said.count("Rank IC of ridge") == said.count("momentum") == 1
+
+
 def test_it_says_who_has_shown_skill_and_that_the_market_is_simulated(
     typed, write_lake, monkeypatch, tmp_path
 ):

@@ -101,28 +101,28 @@ HEADLINE = (
 
 
 def headline(evaluation: pd.DataFrame) -> pd.DataFrame:
-    """The few figures to look at first: each model's of the next session, beside the naive one.
+    """The few figures to look at first: the rows of `says_most` of each model, beside the naive.
 
-    Columns: metric, model, value, low, high, naive_value, naive_name; baselines left out.
+    Columns: metric, model, horizon, value, low, high, naive_value, naive_name; baselines left out.
     """
     rows = evaluation[
-        _says_most(evaluation)
+        says_most(evaluation)
         & (evaluation["model_version"] != BASELINE_VERSION)
         & evaluation["metric"].isin(HEADLINE)
     ]
     order = rows["metric"].map(HEADLINE.index)
-    columns = ["metric", "model", "value", "low", "high", "naive_value", "naive_name"]
+    columns = ["metric", "model", "horizon", "value", "low", "high", "naive_value", "naive_name"]
     return rows.assign(order=order).sort_values(["order", "model"])[columns].reset_index(drop=True)
 
 
 def figures(evaluation: pd.DataFrame, model: str) -> dict[str, float]:
-    """A model's metrics of the next session by name, those that have a value."""
-    rows = evaluation[(evaluation["model"] == model) & _says_most(evaluation)]
+    """The rows of `says_most` of a model that have a value: metric → value."""
+    rows = evaluation[(evaluation["model"] == model) & says_most(evaluation)]
     rows = rows.dropna(subset="value")
     return dict(zip(rows["metric"], rows["value"], strict=True))
 
 
-def _says_most(evaluation: pd.DataFrame) -> pd.Series:
+def says_most(evaluation: pd.DataFrame) -> pd.Series:
     """Rows of the next session, and of the action at whichever horizon it is judged."""
     of_actions = [metric.name for metric in OF_ACTIONS]
     return (evaluation["horizon"] == ACTION_HORIZON) | evaluation["metric"].isin(of_actions)

@@ -9,7 +9,8 @@ that calibration turned round is a leak. One session ahead:
     directional_accuracy, beyond always up or down  .01          .04           .10
     r2_return                                       below .005   .010          .05
     mae_return, mae_price, mape_price: share of
-      the best baseline's error undone              below .002   .005          .025
+      the error undone of the best
+      without a model                               below .002   .005          .025
     interval_width / mean |return|, where it
       holds 80 % and more                           4.5          4.5           1.95
     accuracy: share of the majority's errors undone 0            .02           .25
@@ -150,13 +151,13 @@ def _of_the_order(rows: pd.DataFrame, largest: float, h: int) -> list[Impossible
 
 
 def _of_errors(rows: pd.DataFrame, largest: float, h: int) -> list[Impossible]:
-    """The skill of an error is 1 - it / the best baseline's, so that its low end is the kindest."""
+    """The skill of an error is 1 - it / the best one's without a model: its low end is kindest."""
     most = 1 - _left(largest)
     found = []
     for name, words in _ERRORS.items():
         if _figure(rows, name, "skill_low") > most:
             less = _percent(_figure(rows, name, "skill"))
-            said = f"its {words}{_ahead(h)} is {less} below the best baseline's"
+            said = f"its {words}{_ahead(h)} is {less} below the best without a model"
             found.append(Impossible(name, said, f"no honest one is {_percent(most)} below", h))
     return found
 

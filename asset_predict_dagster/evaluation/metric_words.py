@@ -5,6 +5,7 @@ that two documents cannot name or round one figure differently.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,6 +109,26 @@ def words_of(metric: str) -> Words:
     return Words(metric.replace("_", " "), "")
 
 
+def at_horizon(name: str, horizon: int) -> str:
+    """A metric's name, and how many sessions ahead it looks where that is not the next one.
+
+    >>> at_horizon("rank_ic", 1), at_horizon("log_loss", 5)
+    ('rank_ic', 'log_loss, 5 sessions')
+    """
+    return name if horizon == 1 else f"{name}, {horizon} sessions"
+
+
+def how_far_ahead(horizons: Iterable[int]) -> str:
+    """What figures are of whose metrics are named by `at_horizon`.
+
+    >>> how_far_ahead([1, 1]), how_far_ahead([1, 5])
+    ('of the next session', 'of the next session unless a metric says how many ahead')
+    """
+    return "of the next session" + (
+        "" if set(horizons) <= {1} else " unless a metric says how many ahead"
+    )
+
+
 def glossary(metrics: tuple[str, ...]) -> list[tuple[str, str]]:
     """Label and meaning of each metric, in the order given."""
     return [(words_of(metric).label, words_of(metric).meaning) for metric in metrics]
@@ -138,7 +159,7 @@ def measured(metric: str, value: float, low: float, high: float) -> str:
 
 
 def advantage(metric: str, skill: float, low: float, high: float) -> str:
-    """The skill over a baseline: of a loss the share it is lower by, of a score the difference.
+    """The skill over a rival: of a loss the share it is lower by, of a score the difference.
 
     >>> advantage("log_loss", 0.009, 0.004, 0.014)
     '+0.90 % [0.40 %, 1.40 %]'
@@ -162,7 +183,7 @@ def between(said: str, low: float, high: float, unit: Unit = "number") -> str:
 
 
 def chance(p_value: float) -> str:
-    """A p-value for people.
+    """A p-value for people: how often chance alone makes a difference as large.
 
     >>> chance(0.0312), chance(0.00004), chance(float("nan"))
     ('0.031', 'below 0.001', '–')

@@ -109,8 +109,8 @@ class Metric:
     better
         Whether less or more of it is better; empty where neither is.
     has_skill
-        Whether it is asked how much better than the best baseline it is. Not of the calibration
-        error: frequencies are calibrated and know nothing, and theirs is next to nothing.
+        Whether it is asked how much better it is than the best without a model. Not of the
+        calibration error: frequencies are calibrated and know nothing, and theirs is near 0.
     is_mean
         Whether it is a mean over rows or sessions, so that sessions have values to be compared by.
     """

@@ -7,11 +7,13 @@ from typing import Any
 import pandas as pd
 
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
-from asset_predict_dagster.evaluation.evaluate import HEADLINE
+from asset_predict_dagster.evaluation.evaluate import HEADLINE, headline
 from asset_predict_dagster.evaluation.metric_words import (
     ABSENT,
     advantage,
+    at_horizon,
     chance,
+    how_far_ahead,
     measured,
     words_of,
     written,
@@ -26,7 +28,7 @@ HEADLINE_COLUMNS = (
     "model",
     "value",
     "naive",
-    "best baseline",
+    "best without a model",
     "skill over it",
     "p",
     "ridge",
@@ -43,10 +45,11 @@ class TextTable:
 
 
 def headline_table(report: ReportInput) -> TextTable:
-    """The figures to look at first: each model's beside the naive, the best baseline and ridge."""
+    """The figures to look at first: each model's beside naive, the best without a model, ridge."""
+    ahead = how_far_ahead(headline(report.judged)["horizon"])
     return TextTable(
-        f"The next session's forecasts, out of sample: {report.sessions}. In brackets: 95 %"
-        " intervals, from drawing blocks of sessions again.",
+        f"Forecasts {ahead}, out of sample: {report.sessions}. In brackets: 95 % intervals, from"
+        " drawing blocks of sessions again.",
         HEADLINE_COLUMNS,
         headline_rows(report.judged, report.names),
     )
@@ -65,14 +68,15 @@ def headline_rows(judged: pd.DataFrame, names: Mapping[Key, str]) -> list[tuple[
     rows = []
     for metric in HEADLINE:
         words = words_of(metric)
-        ridge = _figure(judged, RIDGE, BASELINE_VERSION, metric)
         for (model, version), name in names.items():
             figure = _figure(judged, model, version, metric)
             if figure is None:
                 continue
+            alike = judged[judged["horizon"] == figure["horizon"]]
+            ridge = _figure(alike, RIDGE, BASELINE_VERSION, metric)
             rows.append(
                 (
-                    words.label,
+                    at_horizon(words.label, figure["horizon"]),
                     name,
                     measured(metric, figure["value"], figure["low"], figure["high"]),
                     _named(metric, figure["naive_value"], figure["naive_name"]),

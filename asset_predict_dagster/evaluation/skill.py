@@ -99,7 +99,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Opponent:
-    """The best baseline at one metric: over all, in each resample, and by session."""
+    """The best without a model at one metric: over all, in each resample, and by session."""
 
     name: str
     value: float

@@ -1,4 +1,4 @@
-"""Baselines: what anybody can say without a model. Every figure stands beside theirs.
+"""Baselines: what anybody can say without a model, and a linear one. They stand beside figures.
 
     naive       tomorrow = today: expected return 0; the classes at their training frequencies
     prior       the classes at their training frequencies

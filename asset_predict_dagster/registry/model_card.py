@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from asset_predict_dagster.evaluation.evaluate import headline
+from asset_predict_dagster.evaluation.metric_words import how_far_ahead
 from asset_predict_dagster.evaluation.report_tables import HEADLINE_COLUMNS, headline_rows
 from asset_predict_dagster.evaluation.review import trials
 from asset_predict_dagster.evaluation.verdict import Verdict
@@ -156,9 +158,10 @@ def _figures(model: str, version: str, window: str, rows: pd.DataFrame) -> list[
     shown = headline_rows(rows, {(model, version): model})
     columns = [name for name in HEADLINE_COLUMNS if name != "model"]
     return [
-        f"Window `{_plain(window)}`, {first:%Y-%m-%d} to {last:%Y-%m-%d}, the next session. In"
-        " brackets: 95 % intervals. Skill is measured against the best baseline, which needs no"
-        " model; ridge is a linear model, beside the others to show what a simple one reaches.",
+        f"Window `{_plain(window)}`, {first:%Y-%m-%d} to {last:%Y-%m-%d},"
+        f" {how_far_ahead(headline(mine)['horizon'])}. In brackets: 95 % intervals. Skill is"
+        " measured against the best that can be said without a model; ridge, a linear model, stands"
+        " apart, to show what a simple one reaches.",
         _table(columns, [(row[0], *row[2:]) for row in shown]),
     ]
 

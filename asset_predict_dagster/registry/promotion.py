@@ -17,8 +17,8 @@ beyond doubt (the 95 % interval of its skill reaches 0). The first of these that
                                               lies below zero
 
 The last comparison is paired on the sessions that both forecast out of sample. Where they are too
-few, each is measured against the best baseline of its own sessions and the two excesses are
-compared.
+few, each is measured against the best that could be said without a model on its own sessions (so
+not against ridge), and the two excesses are compared.
 
 Source of that interval: G. Zou and A. Donner (2008), "Construction of confidence limits about
 effect measures", Statistics in Medicine 27: the limits of a difference from those of its parts.
@@ -43,7 +43,7 @@ MIN_COMMON_SESSIONS = 60
 
 
 _EXCESS = ["skill", "skill_low", "skill_high", "best_baseline"]
-"""Columns of `tables.EVALUATION`; the skill in rank IC is what it has beyond the best baseline."""
+"""Columns of `tables.EVALUATION`; the skill in rank IC is beyond the best without a model."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,8 @@ def _figures(evaluation: pd.DataFrame, model: str, version: str) -> pd.DataFrame
 def _difference_of_excesses(
     evaluation: pd.DataFrame, model: str, challenger: str, champion: str
 ) -> tuple[float, str]:
-    """How much more the challenger's rank IC exceeds the best baseline's of its own sessions than
-    the champion's does: the upper end of the 95 % interval, and the figures in words.
+    """How much more the challenger's rank IC exceeds the best one's without a model, on its own
+    sessions, than the champion's does: upper end of the 95 % interval, and the figures in words.
 
     NaN if one of them has no such figures: then nothing is said against the challenger.
     """
@@ -189,7 +189,7 @@ def _difference_of_excesses(
     up = np.hypot(mine["skill_high"] - mine["skill"], theirs["skill"] - theirs["skill_low"])
     high = float(difference + up)
     return high, (
-        f"rank IC minus the best baseline's of its own sessions {mine['skill']:.4f}"
+        f"rank IC minus that of the best without a model, on its own sessions, {mine['skill']:.4f}"
         f" ({mine['best_baseline']}), version {champion}'s {theirs['skill']:.4f}"
         f" ({theirs['best_baseline']}): difference [{difference - down:.4f}, {high:.4f}]"
     )

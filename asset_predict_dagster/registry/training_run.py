@@ -184,12 +184,13 @@ def _when(trained: TrainedModel) -> str:
 
 def _description(trained: TrainedModel) -> str:
     said = trained.validation
-    ic = said["rank_ic"]
+    ic, ahead = said["rank_ic"], trained.experiment["horizon"]
     return (
         f"Validation {said['first_session']} to {said['last_session']}, {said['n_rows']:,} rows:"
         f" rank IC {'unknown' if ic is None else f'{ic:.4f}'}, log-loss {said['log_loss']:.4f}"
         f" beside the prior's {said['log_loss_of_prior']:.4f}. Those sessions also calibrated the"
         " model, so they are no claim; figures without a prefix are of the test, out of sample."
+        + ("" if ahead == 1 else f" Those of the action are of {ahead} sessions ahead.")
     )
 
 

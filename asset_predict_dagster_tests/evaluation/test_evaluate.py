@@ -206,6 +206,7 @@ def test_the_headline_leaves_baselines_and_longer_horizons_out(evaluation):
     assert table["model"].tolist() == ["guesses", "knows"] * len(HEADLINE)
     ic = table[(table["metric"] == "rank_ic") & (table["model"] == "knows")].squeeze()
     assert ic["value"] == row(evaluation, "knows", "rank_ic")["value"]
+    assert set(table["horizon"]) == {1}
 
 
 def test_figures_are_those_of_the_action_horizon_that_have_a_value(evaluation):

@@ -163,5 +163,5 @@ def test_a_price_ten_sessions_ahead_without_error_is_found_out():
     said = judge(both, "random_forest", "1", "holdout")
     assert said.headline == (
         "Impossible skill, so look for a leak: its error of the forecast price over 10 sessions is"
-        " 100.0 % below the best baseline's, and no honest one is 29.3 % below."
+        " 100.0 % below the best without a model, and no honest one is 29.3 % below."
     )

@@ -114,6 +114,23 @@ def test_the_headline_is_the_evaluations(given):
     assert ridge == f"{cell(given, 'ridge', 'log_loss'):.4f}"
 
 
+def test_an_action_in_five_sessions_is_not_shown_as_the_next_sessions(given):
+    """The action of a scoped version is judged at its own horizon; ridge beside it at the same."""
+    rows = given.evaluation
+    is_action = rows["metric"].isin(["log_loss", "accuracy"])
+    later = rows[is_action & (rows["horizon"] == 1)].assign(horizon=5)
+    nearer = later[later["model"] == "ridge"].assign(horizon=1, value=9.0)
+    whole = pd.concat([rows[~is_action], later, nearer])
+    table = headline_table(replace(given, evaluation=whole))
+    assert headline_table(given).caption.startswith("Forecasts of the next session, out of sample")
+    assert table.caption.startswith("Forecasts of the next session unless a metric says how many")
+    labels = {row[0] for row in table.rows}
+    assert {"rank IC", "log-loss, 5 sessions", "accuracy, 5 sessions"} <= labels
+    assert not {"log-loss", "accuracy"} & labels
+    (ridge,) = {row[7] for row in table.rows if row[0] == "log-loss, 5 sessions"}
+    assert ridge == f"{cell(given, 'ridge', 'log_loss'):.4f}"
+
+
 def test_every_row_of_the_tables_is_on_the_page(given, page):
     squeezed = page.text.replace(" ", "")
     tables = [headline_table(given), *(table for _, table in metric_tables(given))]

@@ -132,7 +132,9 @@ def test_before_anything_was_trained_each_command_says_what_to_do(typed: Typed, 
         assert says in err
 
 
-def test_figures_stand_beside_the_naive_and_the_best_baseline(typed: Typed, finished: Workplace):
+def test_figures_stand_beside_the_naive_and_the_best_without_a_model(
+    typed: Typed, finished: Workplace
+):
     code, out, err = typed("evaluate", "--model", "lstm")
     assert (code, err) == (0, "")
     assert_fits(out)
@@ -147,7 +149,9 @@ def test_figures_stand_beside_the_naive_and_the_best_baseline(typed: Typed, fini
         f"{row['best_value']:.4f}",
     ]
     ridge = table.loc[("ridge", "holdout", 1, "rank_ic"), "value"]
-    assert f"ridge {ridge:.4f}" in out
+    own = table.loc[("lstm", "holdout", 1, "rank_ic"), "value"]
+    where = "above" if own > ridge else "below"
+    assert f"of ridge, a linear model: {ridge:.4f}; lstm's {own:.4f} is {where} it" in out
 
 
 def test_a_report_is_one_html_file_about_that_version(typed: Typed, finished: Workplace):

@@ -104,7 +104,8 @@ def test_a_scoped_training_is_registered_measured_and_never_serves(typed: Typed,
     assert "accepted, and does nothing: model_dir" in out
     assert "random_forest version 2: " in out
     assert "scoped (horizon=5): it never serves" in out
-    assert "rank_ic" in out
+    assert "of the next session unless a metric says how many ahead;" in " ".join(out.split())
+    assert "rank_ic " in out and "log_loss, 5 sessions " in out
     registry = Registry(place.settings.registry_database)
     assert registry.serving("random_forest").version == "1"
     assert [v.version for v in registry.versions("lstm")] == ["1"]

@@ -82,6 +82,15 @@ def test_figures_are_those_of_the_evaluation_beside_the_naive_one(card):
     assert "2021-10-14 to 2024-02-20" in card
 
 
+def test_figures_that_look_further_ahead_say_so(card, evaluation):
+    assert "2021-10-14 to 2024-02-20, of the next session. In brackets" in card
+    later = evaluation["horizon"].mask(evaluation["metric"] == "log_loss", 5)
+    card = model_card("12", JUDGED, SERVING, evaluation.assign(horizon=later), VERDICT)
+    assert "of the next session unless a metric says how many ahead. In brackets" in card
+    assert "| log-loss, 5 sessions | 1.0829" in card
+    assert "| rank IC | 0.0315" in card
+
+
 def test_what_it_was_made_of_is_there(card):
     for line in (
         "| n_estimators | 100 |",

@@ -23,7 +23,7 @@ def judged(
 ):
     """The two figures of a version that the rule looks at: rank IC with its interval, log-loss.
 
-    `excess` is the rank IC beyond the best baseline's, with its interval.
+    `excess` is the rank IC beyond the best without a model, with its interval.
     """
     value, low, high = ic
     beyond = dict(zip(("skill", "skill_low", "skill_high"), excess, strict=True))
@@ -213,6 +213,7 @@ def test_where_sessions_are_too_few_each_is_compared_with_its_own_baselines(
     assert verdict.decision == outcome
     assert "only 0 sessions in common with version 1" in verdict.reason
     assert f"{mine[0]:.4f} (reversal), version 1's {theirs[0]:.4f}" in verdict.reason
+    assert "rank IC minus that of the best without a model, on its own" in verdict.reason
     assert f"difference {interval}" in verdict.reason.replace("-0.0000", "0.0000")
 
 
@@ -220,7 +221,7 @@ def test_enough_common_sessions_make_the_baselines_no_matter():
     much_worse, much_better = (0.0, -0.01, 0.01), (0.5, 0.49, 0.51)
     verdict = decision({**PROVEN, "excess": much_worse}, {**PROVEN, "excess": much_better}, BETTER)
     assert verdict.decision == "promoted"
-    assert "baseline" not in verdict.reason
+    assert "without a model" not in verdict.reason
 
 
 def test_without_figures_against_baselines_nothing_is_said_against_a_challenger():

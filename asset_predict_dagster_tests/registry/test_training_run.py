@@ -69,7 +69,10 @@ def test_tags_name_the_dagster_run_the_version_and_the_tables_learned_from(regis
     scoped = registry.register(
         trained_model("lstm", 1, experiment=Experiment(horizon=5)), MONDAY, "r"
     )
-    assert run_of(registry, scoped).data.tags["scoped"] == "horizon=5"
+    tags = run_of(registry, scoped).data.tags
+    assert tags["scoped"] == "horizon=5"
+    assert tags["mlflow.note.content"].endswith("Those of the action are of 5 sessions ahead.")
+    assert "sessions ahead" not in run.data.tags["mlflow.note.content"]
 
 
 def test_figures_of_validation_and_of_the_test_are_told_apart(registry):

@@ -155,17 +155,19 @@ class Evaluated(Answer):
 
 
 class EvaluateAnswer(Answer):
-    """How good the version is, beside what needs no model."""
+    """How good the version is, beside the baselines."""
 
     status: Literal["success"] = "success"
     model_type: str
     model_version: str
     evaluation: Evaluated
     regression: dict[str, float] = Field(
-        description="errors of the next price in R$; mape is a fraction"
+        description="errors of the price in R$, as many sessions ahead as the version's actions"
+        " are judged; mape is a fraction"
     )
     baselines: dict[str, dict[str, float]] = Field(
-        description="`naive_price` are the errors of 'tomorrow = today'"
+        description="`naive_price` are the errors of 'tomorrow = today'; `ridge` is a linear model,"
+        " the others are what can be said without a model"
     )
     visualization_path: str | None = Field(description="within the data folder; null if not drawn")
     run_id: str
