@@ -112,7 +112,10 @@ class B3Model:
         Returns
         -------
         Rows of `tables.PREDICTIONS`: one per ticker and target session, in that order. A refused
-        ticker has a `reason` and no numbers.
+        ticker has a `reason` and no numbers. Three columns more say what `action` and its
+        probabilities are of: `action_horizon` sessions after `session` (0: `session` itself), by
+        the definition `label`, which a scoped version's `scope` tells in words. Where
+        `sessions_late` is above 0 some of those sessions are over.
 
         Raises
         ------

@@ -1,8 +1,10 @@
 """`asset-predict`: the commands a person types."""
 
+import errno
 import logging
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated
 
 import pandas as pd
@@ -29,11 +31,13 @@ from asset_predict_dagster import (
 from asset_predict_dagster.cli_evaluate import print_orders
 from asset_predict_dagster.cli_json import print_json, records
 from asset_predict_dagster.cli_options import CONTEXT, AsJson
+from asset_predict_dagster.cli_summary_text import print_predictions
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import AssetPredictError, SettingsError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.logs import start_logs
+from asset_predict_dagster.market.sessions import last_closed_session
 from asset_predict_dagster.market.sources import B3
 from asset_predict_dagster.predictions.ledger import newest
 from asset_predict_dagster.settings import Settings, load_settings
@@ -41,9 +45,7 @@ from asset_predict_dagster.tables import (
     CHAMPIONS,
     EVALUATION,
     INGESTED_FILES,
-    MARKED,
     PREDICTIONS,
-    REFUSED,
 )
 
 _log = logging.getLogger(__name__)
@@ -82,13 +84,39 @@ def main() -> None:
     _log.info("asset-predict %s", " ".join(sys.argv[1:]))
     try:
         app(prog_name="asset-predict")
-    except AssetPredictError as error:
-        _log.error("%s", error)
-        print(f"asset-predict: {error}", file=sys.stderr)
+    except Exception as error:  # of any library's: which a person can mend is seen below
+        said = _sentence(error)
+        if said is None:  # a defect: the log keeps it where nobody saw the terminal
+            _log.exception("asset-predict failed")
+            raise
+        _log.error("%s", said, exc_info=not isinstance(error, AssetPredictError))
+        print(f"asset-predict: {said}", file=sys.stderr)
         raise SystemExit(1) from None
-    except Exception:  # a defect: the log keeps it where nobody saw the terminal
-        _log.exception("asset-predict failed")
-        raise
+
+
+_OF_A_PLACE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+)
+"""What a file or folder has against being used that a person can mend."""
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell of a known error; None of a defect."""
+    if isinstance(error, AssetPredictError):
+        return str(error)
+    if not isinstance(error, OSError) or error.errno not in _OF_A_PLACE:
+        return None
+    return (
+        f"{error.filename or 'a file'} cannot be used: {error.strerror}; let this user read and"
+        " write there, or point ASSET_PREDICT_DATA at another folder"
+    )
 
 
 def _show_version(wanted: bool) -> None:
@@ -123,6 +151,7 @@ def summary(
     settings = load_settings()
     lake = Lake(settings.lake_root)
     champions = lake.read(CHAMPIONS)
+    last_closed = settings.as_of or last_closed_session(datetime.now(UTC))
     today = newest(lake.read(PREDICTIONS))
     rows = strongest(today, n)
     evaluation = lake.read(EVALUATION)
@@ -134,47 +163,15 @@ def summary(
             "champions": champions,
             "figures": headline(evaluation.merge(champions[["model", "model_version"]])),
         }
-        print_json({"origin": origin} | {name: records(rows) for name, rows in frames.items()})
+        told = {"origin": origin, "last_closed": f"{last_closed}"}
+        print_json(told | {name: records(rows) for name, rows in frames.items()})
         return
     console = plain_console()
     is_simulated = settings.source == "simulated" or "simulated" in origin
-    _print_predictions(console, "SIMULATED prices" if is_simulated else origin, today, rows)
+    market = "SIMULATED prices" if is_simulated else origin
+    print_predictions(console, market, today, rows, champions, last_closed)
     _print_evaluation(console, champions, evaluation)
     _print_where_to_look(console, settings)
-
-
-def _print_predictions(
-    console: Console, market: str, today: pd.DataFrame, rows: pd.DataFrame
-) -> None:
-    session = today["session"].max()
-    table = text_table(
-        f"Strongest predictions at the close of {session:%Y-%m-%d} ({market})",
-        left=("ticker", "model", "action"),
-        right=("last R$", "forecast", "90 % interval", "expected"),
-    )
-    for row in rows.itertuples():
-        table.add_row(
-            row.ticker,
-            row.model,
-            row.action,
-            f"{row.last_close:.2f}",
-            f"{row.predicted_price:.2f}",
-            f"{row.price_low:.2f} - {row.price_high:.2f}",
-            f"{row.expected_return:+.3%}",
-        )
-    console.print()
-    console.print(table)
-    if len(rows):
-        console.print(f"for {rows['target_session'].iloc[0]:%Y-%m-%d}, B3's next session")
-    n_late = today["sessions_late"].max()
-    if n_late > 0:
-        console.print(f"late_data: sessions closed since without a file: {n_late}")
-    for said, among in (("refused", REFUSED), ("to be doubted", MARKED)):
-        odd = today[today["reason"].isin(among)]
-        reasons = odd.drop_duplicates("ticker")["reason"].value_counts()
-        if len(reasons):
-            counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-            console.print(f"{said}: {counts}")
 
 
 def _print_evaluation(console: Console, champions: pd.DataFrame, evaluation: pd.DataFrame) -> None:

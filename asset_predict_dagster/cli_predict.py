@@ -15,6 +15,7 @@ from asset_predict_dagster.cli_options import AsJson, ModelName, VersionNumber
 from asset_predict_dagster.cli_runs import waiting
 from asset_predict_dagster.cli_tables import plain_console, text_table
 from asset_predict_dagster.errors import SettingsError
+from asset_predict_dagster.market.sessions import session_after
 from asset_predict_dagster.predictions.asked import codes_of
 from asset_predict_dagster.settings import load_settings
 from asset_predict_dagster.tables import PATH_HORIZONS
@@ -72,7 +73,9 @@ def predict(
 
     Example: asset-predict predict --ticker PETR4 --ticker VALE3 --model lstm --days-ahead 10
 
-    The action is that of the first session. A refused ticker has a reason and no numbers.
+    The action is of the session after the last closed one; a scoped version's is of what that
+    has learned. "-": the data are late, and its session is over. A refused ticker has a reason
+    and no numbers.
     """
     if as_json and output is not None:
         raise typer.BadParameter("--json is --output json; give one of them.")
@@ -118,10 +121,9 @@ def _print_said(console: Console, said: pd.DataFrame) -> None:
         if pd.isna(first["action"]):
             console.print(f"refused: {first['reason']}")
             continue
-        chances = ", ".join(
-            f"{action} {first[f'probability_{action}']:.1%}" for action in ("buy", "hold", "sell")
-        )
-        console.print(f"{first['action']} ({chances})")
+        if first["scope"]:
+            console.print(f"scoped ({first['scope']})")
+        console.print(_action(first))
         if first["reason"]:
             console.print(f"to be doubted: {first['reason']}")
         table = text_table(
@@ -135,3 +137,18 @@ def _print_said(console: Console, said: pd.DataFrame) -> None:
                 f"{row.price_low:.2f} to {row.price_high:.2f}",
             )
         console.print(table)
+
+
+def _action(row: pd.Series) -> str:
+    """The action with its chances and what it is of; "-" where a session of that is over."""
+    n, n_late = row["action_horizon"], row["sessions_late"]
+    last = session_after(row["session"].date(), n)
+    of = f"the {n} sessions to {last}" if n > 1 else f"{last}" if n else f"{last} itself"
+    by = f", by {row['label']}" if row["scope"] else ""
+    if n_late:
+        over = f"{min(n, n_late)} of them over" if n > 1 else "a session that is over"
+        return f"- (the action is of {of}{by}, {over})"
+    chances = ", ".join(
+        f"{action} {row[f'probability_{action}']:.1%}" for action in ("buy", "hold", "sell")
+    )
+    return f"{row['action']} ({chances}) for {of}{by}"

@@ -154,7 +154,8 @@ def test_the_summary_fits_a_narrow_terminal(typed, write_lake):
     assert_fits(out)
 
 
-def test_the_strongest_predictions_come_first(typed, write_lake):
+def test_the_strongest_predictions_come_first(typed, write_lake, monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_AS_OF", "2024-02-09")
     write_lake()
     _, out, _ = typed("summary", "--top", "3")
     shown = [line.split() for line in out.splitlines() if line.strip().startswith("TICK")]
@@ -171,13 +172,50 @@ def test_the_strongest_predictions_come_first(typed, write_lake):
     assert "to be doubted" not in out
 
 
-def test_a_program_reads_the_summary(typed, write_lake):
+@pytest.mark.parametrize(
+    ("last_closed", "said"),
+    [
+        (
+            "2024-02-14",
+            "for 2024-02-14, a session that is over (the last closed one is 2024-02-14)",
+        ),
+        ("2024-02-08", "for 2024-02-14"),
+    ],
+)
+def test_predictions_of_another_session_than_the_next_do_not_pass_for_its(
+    typed, write_lake, monkeypatch, last_closed, said
+):
+    monkeypatch.setenv("ASSET_PREDICT_AS_OF", last_closed)
+    write_lake()
+    _, out, _ = typed("summary")
+    (line,) = (line for line in out.splitlines() if line.startswith("for "))
+    assert line.startswith(said)
+    assert "next session" not in line
+    assert ("run the job daily_prediction" in " ".join(out.split())) == ("over" in said)
+
+
+def test_each_models_predictions_say_who_made_them_and_who_serves_by_now(typed, write_lake):
+    said = predictions()
+    is_forest = said["model"] == "random_forest"
+    write_lake(said.assign(model_version=said["model_version"].mask(is_forest, "9")))
+    _, out, _ = typed("summary")
+    assert [line for line in out.splitlines() if line.startswith("by ")] == [
+        "by lstm version 2, status=unproven",
+        "by random_forest version 9, status=unproven; version 11 serves now",
+    ]
+
+
+def test_a_program_reads_the_summary(typed, write_lake, monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_AS_OF", "2024-02-16")
     write_lake()
     code, out, err = typed("summary", "--top", "3", "--json")
     told = json.loads(out)
     assert (code, err) == (0, "")
     assert [row["ticker"] for row in told["predictions"]] == ["TICK9", "TICK9", "TICK0"]
-    assert told["predictions"][0]["target_session"] == "2024-02-14"
+    first = told["predictions"][0]
+    assert (first["session"], first["target_session"]) == ("2024-02-09", "2024-02-14")
+    assert (first["model_version"], first["status"], first["reason"]) == ("2", "unproven", "")
+    assert told["last_closed"] == "2024-02-16"
     assert {row["model"]: row["model_version"] for row in told["champions"]} == MODELS
     assert {row["model"] for row in told["figures"]} == {*MODELS}
 
@@ -202,7 +240,8 @@ def test_only_the_last_session_is_shown(typed, write_lake):
     assert "at the close of 2024-02-09" in out
 
 
-def test_predictions_without_the_last_file_say_that_they_are_late(typed, write_lake):
+def test_predictions_without_the_last_file_say_that_they_are_late(typed, write_lake, monkeypatch):
+    monkeypatch.setenv("ASSET_PREDICT_AS_OF", "2024-02-14")
     said = predictions(target="2024-02-15").query("horizon == 2")
     marked = said["reason"].where(said["reason"] != "", "late_data")
     late = said.assign(sessions_late=1, reason=marked)

@@ -14,9 +14,18 @@ def replace_file(path: Path, content: str) -> Path:
     Raises
     ------
     OSError
-        If it cannot be written; what was there stays.
+        If it cannot be written, with `path` as its file name; what was there stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _replace(path, content)
+    except OSError as error:
+        error.filename = str(path)  # and not the file beside it, which nobody knows
+        raise
+    return path
+
+
+def _replace(path: Path, content: str) -> None:
     handle, beside = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -28,4 +37,3 @@ def replace_file(path: Path, content: str) -> Path:
         with suppress(FileNotFoundError):
             Path(beside).unlink()
         raise
-    return path

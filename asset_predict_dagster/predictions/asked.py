@@ -9,11 +9,13 @@ from datetime import date, datetime, timedelta
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
 from asset_predict_dagster.errors import MarketDataError, SettingsError, TableError
 from asset_predict_dagster.lake import Lake
+from asset_predict_dagster.models.experiment import Experiment
 from asset_predict_dagster.predictions.daily import Serving, predict_last_session
 from asset_predict_dagster.predictions.due import MOST_LATE, sessions_late
 from asset_predict_dagster.predictions.served_samples import RECENT_SESSIONS
@@ -53,7 +55,7 @@ def ask(
     now: datetime,
     expires_after: timedelta,
 ) -> pd.DataFrame:
-    """Rows of `tables.PREDICTIONS`: each ticker, the next `days_ahead` sessions, in that order.
+    """Rows as `with_task` has them: each ticker, the next `days_ahead` sessions, in that order.
 
     Parameters
     ----------
@@ -92,7 +94,7 @@ def ask(
         [serving], quotes, universe, features, now, late, expires_after=expires_after
     )
     _refuse_unsaid(tickers, said, universe)
-    return _of(said, tickers, late + days_ahead)
+    return with_task(_of(said, tickers, late + days_ahead), serving)
 
 
 def refuse_range(days_ahead: Any) -> None:
@@ -110,10 +112,30 @@ def _of(said: pd.DataFrame, tickers: Sequence[str], last_horizon: int) -> pd.Dat
     rows = said[said["ticker"].isin(tickers) & (said["horizon"] <= last_horizon)]
     place = rows["ticker"].map({code: at for at, code in enumerate(tickers)})
     order = rows.assign(_place=place).sort_values(["_place", "horizon"]).index
-    return typed(rows.loc[order].reset_index(drop=True))
+    return rows.loc[order].reset_index(drop=True)
 
 
-def typed(said: pd.DataFrame) -> pd.DataFrame:
+def with_task(said: pd.DataFrame, serving: Serving) -> pd.DataFrame:
+    """Rows of `tables.PREDICTIONS` as the lake gives them back, and what their action is of.
+
+    A scoped version's `action` and its probabilities need not be of the session after `session`:
+    three columns say what it learned.
+
+    - `action_horizon`: they are of so many sessions after `session`; 0: of `session` itself.
+    - `label`: what buy, hold and sell mean (`dataset.labels.LabelDefinition`).
+    - `scope`: what the version's experiment has else than the default (`Experiment.scope`); empty:
+      nothing, it may serve.
+    """
+    experiment = Experiment.from_card(serving.bundle.card["experiment"])
+    is_of_next = experiment.label != "signal_cluster"
+    return _typed(said).assign(
+        action_horizon=np.int32(experiment.horizon if is_of_next else 0),
+        label=experiment.label,
+        scope=experiment.scope,
+    )
+
+
+def _typed(said: pd.DataFrame) -> pd.DataFrame:
     """Days and whole numbers as the lake gives them back."""
     return said.astype(
         {

@@ -173,19 +173,20 @@ def _refuse_hindsight(champion: Serving, session: date) -> None:
 def strongest(predictions: pd.DataFrame, n: int = 10) -> pd.DataFrame:
     """The n next-session forecasts that differ most from 'nothing happens', by expected return.
 
-    Columns: ticker, model, action, expected_return, last_close, predicted_price, price_low,
-    price_high, target_session. Refused rows are left out, and those that are out of
-    distribution: a wrong price would lead the list. The next session is that after the one asked
-    about, also where the forecast is late; the action of a late one is of a session that is over,
-    and shown as "-".
+    Columns: ticker, model, model_version, status, action, expected_return, last_close,
+    predicted_price, price_low, price_high, session, target_session, reason. Refused rows are left
+    out, and those that are out of distribution: a wrong price would lead the list. The next session
+    is that after the one asked about, also where the forecast is late; the action of a late one is
+    of a session that is over, and shown as "-".
     """
     is_next = predictions["horizon"] - predictions["sessions_late"] == ACTION_HORIZON
     is_odd = predictions["reason"].isin([*REFUSED, "out_of_distribution"])
     rows = predictions[is_next & ~is_odd]
     rows = rows.assign(action=rows["action"].where(rows["sessions_late"] == 0, "-"))
     order = rows["expected_return"].abs().sort_values(ascending=False, kind="stable").index[:n]
-    columns = ["ticker", "model", "action", "expected_return", "last_close", "predicted_price"]
-    return rows.loc[order, [*columns, "price_low", "price_high", "target_session"]]
+    who = ["ticker", "model", "model_version", "status"]
+    said = ["action", "expected_return", "last_close", "predicted_price", "price_low", "price_high"]
+    return rows.loc[order, [*who, *said, "session", "target_session", "reason"]]
 
 
 def _latest_rows(

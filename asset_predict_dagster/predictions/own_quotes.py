@@ -12,7 +12,7 @@ import pandas as pd
 from asset_predict_dagster.dataset.features import compute_features
 from asset_predict_dagster.errors import DatasetError
 from asset_predict_dagster.market.universe import liquid_universe
-from asset_predict_dagster.predictions.asked import refuse_range, typed
+from asset_predict_dagster.predictions.asked import refuse_range, with_task
 from asset_predict_dagster.predictions.daily import Serving, predict_last_session
 from asset_predict_dagster.predictions.sound_quotes import sound_quotes
 from asset_predict_dagster.tables import QUOTES
@@ -31,7 +31,7 @@ def ask_own(
     now: datetime,
     expires_after: timedelta,
 ) -> pd.DataFrame:
-    """Rows of `tables.PREDICTIONS` at the close of the last session given, of the tickers given.
+    """Rows as `asked.with_task` has them, of the tickers given, at the close of the last session.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def ask_own(
             f"quotes of {last:%Y-%m-%d}: none of the {len(tickers)} tickers is of a kind that is"
             " forecast, as ASSET_PREDICT_ASSET_CLASSES names them; give others"
         )
-    return typed(rows.sort_values(["ticker", "horizon"], ignore_index=True))
+    return with_task(rows.sort_values(["ticker", "horizon"], ignore_index=True), serving)
 
 
 def _refuse_lone(

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
+from asset_predict_dagster.dataset.samples import ACTION_HORIZON
 from asset_predict_dagster.errors import TableError
 from asset_predict_dagster.lake import Lake
 from asset_predict_dagster.market.sessions import session_after, sessions_between
@@ -36,8 +37,11 @@ _SEEN_IN_DATA = ("losing_skill", "drifting")
 
 @dataclass(frozen=True)
 class Reach:
-    """The last session that a table holds, None where it was not made, and how many sessions have
-    closed since."""
+    """The last session that a table speaks of, None where there is none, and how many sessions it
+    could speak of have closed since.
+
+    `labels` speak of a session when the next one has closed; rows without a label say nothing.
+    """
 
     table: str
     last: date | None
@@ -122,12 +126,20 @@ def _sessions(lake: Lake, table: Table) -> Sequence[date]:
 
 
 def _reach(lake: Lake, table: Table, last_closed: date) -> Reach:
-    sessions = _sessions(lake, table)
+    sessions = _labelled(lake) if table is LABELS else _sessions(lake, table)
     if not sessions:
         return Reach(table.name, None, 0)
-    after = session_after(sessions[-1])
+    after = session_after(sessions[-1], 1 + ACTION_HORIZON * (table is LABELS))
     n_behind = len(sessions_between(after, last_closed)) if after <= last_closed else 0
     return Reach(table.name, sessions[-1], n_behind)
+
+
+def _labelled(lake: Lake) -> list[date]:
+    """The sessions of which the next session's action is known, sorted."""
+    if not lake.exists(LABELS):
+        return []
+    known = lake.distinct(LABELS, ["session", "action"]).dropna()
+    return [day.date() for day in known["session"].drop_duplicates()]
 
 
 def _models(

@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from asset_predict_dagster.registry.decisions import LoggedDecision
-from asset_predict_dagster.registry.live_run import locks_of
+from asset_predict_dagster.registry.live_run import holding, locks_of
 from asset_predict_dagster.registry.mlflow_database import (
     open_client,
     registered_model,
@@ -44,8 +44,15 @@ class DecisionLog:
 
     @contextmanager
     def deciding(self) -> Iterator[None]:
-        """Nobody else decides as long as the block lasts; it may be entered within itself."""
-        with FileLock(locks_of(self.database) / "decisions.lock", is_singleton=True):
+        """Nobody else decides as long as the block lasts; it may be entered within itself.
+
+        Raises
+        ------
+        RegistryError
+            If the lock cannot be taken because its folder cannot be written.
+        """
+        lock = FileLock(locks_of(self.database) / "decisions.lock", is_singleton=True)
+        with holding(lock, self.database):
             yield
 
     def record(self, decision: LoggedDecision) -> LoggedDecision:

@@ -26,6 +26,7 @@ from asset_predict_dagster.registry.mlflow_database import (
     artifacts_folder,
     experiment_id,
     open_client,
+    unwritable,
 )
 
 _log = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ def live_run(
     path = locks / f"{token}.lock"
     try:
         with ExitStack() as held:
-            with FileLock(_gate(database)):
+            with holding(FileLock(_gate(database)), database):
                 held.enter_context(FileLock(path))
             run_id = client.create_run(
                 place,
@@ -185,7 +186,7 @@ def no_run_begins(database: Path) -> Iterator[bool]:
     only while nobody trains.
     """
     locks = locks_of(database)
-    with FileLock(_gate(database)):
+    with holding(FileLock(_gate(database)), database):
         yield not any(_is_held(path) for path in locks.iterdir() if _RUN_LOCK.match(path.name))
 
 
@@ -233,16 +234,24 @@ def _is_held(path: Path) -> bool:
     return False
 
 
+@contextmanager
+def holding(lock: FileLock, database: Path) -> Iterator[None]:
+    """Hold a lock beside a database; `RegistryError` if nobody may write there."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock)
+        except (PermissionError, IsADirectoryError) as error:  # a disk in trouble may pass
+            raise unwritable(database, error) from error
+        yield
+
+
 def locks_of(database: Path) -> Path:
     """The folder of locks beside a database, which is made if there is none."""
     locks = database.parent / f"{database.name}.locks"
     try:
         locks.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RegistryError(
-            f"the registry {database} cannot be written: {error.strerror}; point"
-            " ASSET_PREDICT_DATA at a folder that can"
-        ) from error
+        raise unwritable(database, error) from error
     return locks
 
 

@@ -194,15 +194,20 @@ def _mlflow() -> Any:
     return mlflow
 
 
+def unwritable(database: Path, error: OSError) -> RegistryError:
+    """The sentence about a registry whose folder lets nobody write."""
+    return RegistryError(
+        f"the registry {database} cannot be written: {error.strerror}; point ASSET_PREDICT_DATA at"
+        " a folder that can"
+    )
+
+
 def _create_database(database: Path) -> None:
     """Make MLflow's schema beside and put it in place in one step: fresh stores race."""
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RegistryError(
-            f"the registry {database} cannot be written: {error.strerror}; point"
-            " ASSET_PREDICT_DATA at a folder that can"
-        ) from error
+        raise unwritable(database, error) from error
     with tempfile.TemporaryDirectory(prefix=".creating-", dir=database.parent) as beside:
         fresh = Path(beside) / database.name
         # Without artefacts of its own a store would note the absolute path of the working folder.

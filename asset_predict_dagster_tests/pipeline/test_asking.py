@@ -40,6 +40,10 @@ def said_in(ledger: pd.DataFrame, of_model: str, tickers: list[str], last: int) 
     return pd.concat(parts, ignore_index=True).drop(columns="created_at")
 
 
+def as_in_ledger(said: pd.DataFrame) -> pd.DataFrame:
+    return said[PREDICTIONS.column_names].drop(columns="created_at")
+
+
 def one_more(rows: pd.DataFrame, day: str) -> pd.DataFrame:
     return pd.concat([rows, rows[-1:].assign(session=pd.Timestamp(day))])
 
@@ -53,7 +57,9 @@ def test_a_ticker_is_answered_as_the_ledger_has_it(model: B3Model, ledger, of_mo
     said = model.predict([refused.lower(), f"{forecast}.SA"], of_model, days_ahead=7)
     assert len(said) == 14
     expected = said_in(ledger, of_model, [refused, forecast], 7)
-    pd.testing.assert_frame_equal(said.drop(columns="created_at"), expected)
+    pd.testing.assert_frame_equal(as_in_ledger(said), expected)
+    (task,) = said[["action_horizon", "label", "scope"]].drop_duplicates().itertuples(index=False)
+    assert tuple(task) == (1, "forward_return", "")
 
 
 @pytest.mark.parametrize("of_model", MODELS)
@@ -65,7 +71,8 @@ def test_own_quotes_that_are_the_lakes_are_answered_as_the_lakes(
     given = quotes[quotes["ticker"] == ticker].sample(frac=1, random_state=1).assign(note="mine")
     said = model.predict(given, of_model, days_ahead=3)
     expected = said_in(ledger, of_model, [ticker], 3)
-    pd.testing.assert_frame_equal(said.drop(columns="created_at"), expected)
+    pd.testing.assert_frame_equal(as_in_ledger(said), expected)
+    assert set(said["action_horizon"]) == {1}
 
 
 def test_another_close_is_another_answer(model: B3Model, ledger, quotes):

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from asset_predict_dagster_tests.pipeline.conftest import Workplace
 from asset_predict_dagster_tests.pipeline.shell import (
     Typed,
     assert_fits,
+    copy_of,
     environment,
     process,
     typing_in,
@@ -52,11 +54,27 @@ def test_a_prediction_is_read_at_a_glance(typed: Typed, ledger, ticker):
     first, second = (rows[rows["horizon"] == horizon].iloc[0] for horizon in (1, 2))
     assert f"{ticker} by random_forest 1 ({first['status']}), at the close of 2020-12-30" in out
     assert f"{first['action']} (buy {first['probability_buy']:.1%}" in out
+    assert f"sell {first['probability_sell']:.1%}) for 2021-01-04\n" in out
     for row in (first, second):
         assert f"{row['target_session']:%Y-%m-%d}" in out
         assert f"{row['expected_return']:+.3%}" in out
         assert f"{row['price_low']:.2f} to {row['price_high']:.2f}" in out
     assert out.splitlines()[-1] == "refused: illiquid"
+
+
+def test_the_action_of_a_session_that_is_over_is_not_given_as_the_next_sessions(
+    typed: Typed, monkeypatch, ticker
+):
+    """The quotes end on 2020-12-30, so the action is of Monday; on Tuesday's close that is over."""
+    monkeypatch.setenv("ASSET_PREDICT_AS_OF", "2021-01-05")
+    code, out, _ = typed("predict", "--ticker", ticker, "--days-ahead", "2")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[1:3] == [
+        "- (the action is of 2021-01-04, a session that is over)",
+        "to be doubted: late_data",
+    ]
+    assert [line.split()[0] for line in lines[5:]] == ["2021-01-06", "2021-01-07"]
 
 
 @pytest.mark.parametrize("words", [("--json",), ("--output", "json")])
@@ -76,7 +94,8 @@ def test_csv_and_parquet_hold_the_same(typed: Typed, ticker, tmp_path):
     assert (code, out, err) == (0, "", "5 rows written to said.parquet\n")
     as_parquet = pd.read_parquet(tmp_path / "said.parquet")
     assert list(as_csv["expected_return"]) == list(as_parquet["expected_return"])
-    assert list(as_csv.columns) == list(as_parquet.columns) == PREDICTIONS.column_names
+    columns = [*PREDICTIONS.column_names, "action_horizon", "label", "scope"]
+    assert list(as_csv.columns) == list(as_parquet.columns) == columns
 
 
 def test_parquet_can_be_redirected(finished: Workplace, ticker, tmp_path):
@@ -163,6 +182,27 @@ def test_a_report_is_one_html_file_about_that_version(typed: Typed, finished: Wo
     page = path.read_text()
     assert "random_forest, version 1: out of sample" in page
     assert {row["model"] for row in told["figures"]} > {"random_forest", "ridge", "naive"}
+
+
+@pytest.mark.parametrize(
+    ("in_the_way", "named"),
+    [("reports", "reports"), ("reports/random_forest_1.html/", "reports/random_forest_1.html")],
+)
+def test_a_folder_that_cannot_be_used_is_one_sentence(
+    typed: Typed, finished: Workplace, monkeypatch, tmp_path, in_the_way, named
+):
+    """A file where the folder should be, or a folder where the file should be."""
+    data = copy_of(finished, tmp_path).settings.data
+    shutil.rmtree(data / "reports")
+    if in_the_way.endswith("/"):
+        (data / in_the_way).mkdir(parents=True)
+    else:
+        (data / in_the_way).touch()
+    monkeypatch.setenv("ASSET_PREDICT_DATA", str(data))
+    code, out, err = typed("evaluate", "--report")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"asset-predict: {data / named} cannot be used: ")
+    assert list(data.glob("reports/.writing-*")) == []
 
 
 def test_two_periods_are_held_against_each_other(typed: Typed, ticker):

@@ -49,6 +49,8 @@ def test_a_finished_workplace_is_fresh(typed: Typed):
     assert "last closed session: 2020-12-30" in said
     assert "prices: a market simulated with seed 42" in said
     assert "quotes 2020-12-30 fresh" in said
+    # What followed on the last session is not known: its row has no label yet.
+    assert "labels 2020-12-29 fresh" in said
     assert "random_forest version 1, proven: fresh random_forest was trained 0 days ago" in said
     assert "predictions: up to the close of 2020-12-30" in said
     assert "no run has ended yet" in said
@@ -74,6 +76,7 @@ def test_three_sessions_later_the_data_are_behind_and_the_predictions_due(
     assert code == 0
     assert_fits(out)
     assert "quotes 2020-12-30 3 sessions behind" in said
+    assert "labels 2020-12-29 3 sessions behind" in said
     assert "lstm version 1, proven: broken" in said
     assert "due now: 2021-01-04, 2021-01-05, 2021-01-06" in said
 

@@ -115,6 +115,17 @@ def test_a_scoped_training_is_registered_measured_and_never_serves(typed: Typed,
     assert config == {"horizon": 5, "n_estimators": 5, "n_jobs": 1}
     code, out, _ = typed("predict", "--ticker", "ZZAA3", "--version", "2")
     assert (code, "random_forest 2 (unproven)" in out) == (0, True)
+    assert_fits(out)
+    said = " ".join(out.split())
+    assert " scoped (horizon=5) " in said
+    assert re.search(r"%\) for the 5 sessions to 2021-01-08, by forward_return session", said)
+    _, out, _ = typed("predict", "--ticker", "ZZAA3", "--version", "2", "--json")
+    (first, *_) = json.loads(out)["predictions"]
+    assert [first[name] for name in ("action_horizon", "label", "scope")] == [
+        5,
+        "forward_return",
+        "horizon=5",
+    ]
 
 
 def test_a_version_comes_out_the_same_again(typed: Typed, house):

@@ -12,6 +12,7 @@ import pytest
 
 from asset_predict_dagster.errors import RegistryError
 from asset_predict_dagster.registry.decision_log import CHAMPION, DecisionLog
+from asset_predict_dagster.registry.live_run import locks_of
 from asset_predict_dagster.registry.store import Registry
 from asset_predict_dagster_tests.registry.trainings import promote, trained_model
 
@@ -49,6 +50,15 @@ def three(registry) -> Registry:
     for seed in (1, 2, 3):
         registry.register(trained_model("lstm", seed), MONDAY, "run")
     return registry
+
+
+def test_a_registry_whose_lock_cannot_be_taken_is_one_sentence(three: Registry):
+    """A folder where the lock's file should be stops root as well."""
+    lock = locks_of(three.database) / "decisions.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    with pytest.raises(RegistryError, match=r"registry .* cannot be written: .*; point ASSET"):
+        promote(three, three.version("lstm", "1"))
 
 
 def alias(registry: Registry) -> str | None:
