@@ -84,10 +84,20 @@ def paper_of(snapshot: Snapshot, symbol: str) -> Paper:
 
 
 def serving(snapshot: Snapshot, models: Sequence[str]) -> Version:
-    """The champion of the first of some models that has one, or `ApiError` 503."""
+    """The champion of the first of some models that has one, or who answers for it.
+
+    Raises
+    ------
+    ApiError
+        503 if none has; 422 if what it says would be hindsight.
+    """
     for model in models:
         if model in snapshot.versions:
             return snapshot.versions[model]
+    for model in models:
+        if model in snapshot.hindsight:
+            told = {"model": model, "reason": "hindsight", "session": str(snapshot.session)}
+            raise ApiError(422, "hindsight", snapshot.hindsight[model], told)
     raise ApiError(
         503,
         "no_model",
@@ -168,8 +178,9 @@ def _late(snapshot: Snapshot, so: str, details: dict[str, Any]) -> ApiError:
 def problem_of(request: Request) -> str | None:
     """Why what is served is not all that the lake has now, in words; None if it is."""
     refresher = request.app.state.refresher
-    passed_over = refresher.snapshot.passed_over if refresher.snapshot else ()
-    return "; ".join(filter(None, (refresher.held, refresher.problem, *passed_over))) or None
+    now: Snapshot | None = refresher.snapshot
+    silent = (*now.passed_over, *now.hindsight.values()) if now else ()
+    return "; ".join(filter(None, (refresher.held, refresher.problem, *silent))) or None
 
 
 def checks_of(request: Request) -> CheckedTables:

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from asset_predict_dagster.dataset.features import TABLE as FEATURES
+from asset_predict_dagster.dataset.labels import learned_until
 from asset_predict_dagster.errors import (
     AssetPredictError,
     BundleError,
+    MarketDataError,
     RegistryError,
     TableError,
 )
@@ -51,22 +53,28 @@ def build_snapshot(places: Places, expires_after: timedelta, state: State) -> Sn
     """All that requests are answered from, as the lake was in that state.
 
     What has not been made yet is missing in it: papers before the features, versions before the
-    first champions. A model that was trained longer ago than `expires_after` says nothing.
+    first champions. A model that was trained longer ago than `expires_after` says nothing. Quotes
+    after the last closed session (the clock was moved back, or a file came before the close) are
+    not looked at, and no version is asked that has learned from them.
 
     Raises
     ------
     AssetPredictError
-        If a table or a bundle cannot be read, or a run is just writing the tables.
+        If a table or a bundle cannot be read, a run is just writing the tables, or all quotes are
+        of later sessions.
     """
     lake = Lake(places.lake_root)
     papers: Mapping[str, Paper] = {}
     versions: Mapping[str, Version] = {}
+    hindsight: Mapping[str, str] = {}
     first, session, passed_over = None, None, ()
     if _are_made(state, _TABLES_OF_THE_MARKET):
-        first, session = _span(lake, state)
-        serving, passed_over = _serving(lake, places, state, session)
+        first, session, newest = _span(lake, state)
+        serving, passed_over, hindsight = _serving(lake, places, state, session)
         market = _market(lake, state, session, serving)
-        if not serving and _are_made(state, (CHAMPIONS,)):
+        # Where the clock hides nothing, tables are half made, and those before serve on.
+        is_told = bool(hindsight) and newest > session and not passed_over
+        if not serving and _are_made(state, (CHAMPIONS,)) and not is_told:
             raise _nobody_answers(session, passed_over)
         papers = papers_of(market)
         asked = versions_of(
@@ -91,6 +99,7 @@ def build_snapshot(places: Places, expires_after: timedelta, state: State) -> Sn
         },
         passed_over=passed_over,
         first_session=first,
+        hindsight=hindsight,
     )
 
 
@@ -112,7 +121,7 @@ def build_version(
     bundle = load_bundle(places.bundles, known.bundle)
     trained_at = datetime.fromisoformat(known.trained_at)
     asked = [Serves(Serving(model, version, "unproven", bundle, trained_at), known, False)]
-    _, session = _span(lake, state)
+    _, session, _ = _span(lake, state)
     market = _market(lake, state, session, asked)
     late = _forecast_late(session, state)
     (found,) = versions_of(lake, places, state, asked, market, late, expires_after)
@@ -124,7 +133,7 @@ def _are_made(state: State, tables: tuple[Table, ...]) -> bool:
 
 
 def _market(lake: Lake, state: State, last: date, serving: Sequence[Serves]) -> Market:
-    """The quotes of the last year, and all that is known of the sessions that models look at."""
+    """The quotes of the year up to `last`, and all that is known of the sessions models look at."""
     lookback = max((one.serving.bundle.card["lookback"] for one in serving), default=1)
     # Holes in the history would leave fewer sessions than a model looks back on.
     n_recent = max(RECENT_SESSIONS, lookback) + 10
@@ -133,13 +142,13 @@ def _market(lake: Lake, state: State, last: date, serving: Sequence[Serves]) -> 
         for day in sessions_between(date(last.year - 2, 1, 1), last)[-max(HISTORY, n_recent) :]
     ]
     recent = days[-n_recent:]
-    year = lake.read(QUOTES, version=state.versions[QUOTES.name], where={"session": days})
+    # What one of them lacks of later sessions shows that they are of different runs.
+    later = [session_after(last, n) for n in range(1, 11)]
+    year = lake.read(QUOTES, version=state.versions[QUOTES.name], where={"session": days + later})
     is_recent = (year["session"] >= pd.Timestamp(recent[0])).to_numpy()
     quotes = year[is_recent].reset_index(drop=True)
-    # What they have of later sessions shows that they are of another run.
-    asked = [*recent, *(session_after(last, n) for n in range(1, 11))]
     universe, features = (
-        lake.read(table, version=state.versions[table.name], where={"session": asked})
+        lake.read(table, version=state.versions[table.name], where={"session": recent + later})
         for table in (UNIVERSE, FEATURES)
     )
     for other in (universe, features):
@@ -150,11 +159,18 @@ def _market(lake: Lake, state: State, last: date, serving: Sequence[Serves]) -> 
                 "quotes, universe and features are of different runs; one is being made anew, or"
                 " did not come to its end: run complete_pipeline or daily_prediction"
             )
-    return Market(year, quotes, universe, features)
+    tables = (
+        table[table["session"] <= pd.Timestamp(last)].reset_index(drop=True)
+        for table in (year, quotes, universe, features)
+    )
+    return Market(*tables)
 
 
-def _span(lake: Lake, state: State) -> tuple[date, date]:
-    """The first and last session that are quoted, from the notes on the files if they say so."""
+def _span(lake: Lake, state: State) -> tuple[date, date, date]:
+    """The first session that is quoted, the last of those that have closed, and the last of all.
+
+    From the notes on the files if they say so.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -168,17 +184,28 @@ def _span(lake: Lake, state: State) -> tuple[date, date]:
     first, last = pc.min(firsts).as_py(), pc.max(lasts).as_py()
     if last is None:
         raise TableError("quotes has no row; give it market files and run complete_pipeline")
-    return first, last
+    closed, newest = state.last_closed, last
+    if first > closed:
+        raise MarketDataError(
+            f"there are no quotes up to {closed}, the first are of {first}; give it market files"
+            " of earlier sessions, or correct ASSET_PREDICT_AS_OF"
+        )
+    if newest > closed:
+        sessions = stored.to_pyarrow_table(columns=["session"])["session"].cast(pa.date32())
+        last = pc.max(sessions.filter(pc.less_equal(sessions, closed))).as_py()
+    return first, last, newest
 
 
 def _serving(
     lake: Lake, places: Places, state: State, session: date
-) -> tuple[list[Serves], tuple[str, ...]]:
-    """Who is asked at the close of a session, as the table `predictions` is made; and who cannot be
-    opened, in words.
+) -> tuple[list[Serves], tuple[str, ...], dict[str, str]]:
+    """Who is asked at the close of a session, as the table `predictions` is made.
+
+    Then, in words, who cannot be opened, and of each model without an answer whose champion knows
+    of later sessions, that it does.
     """
     if not _are_made(state, (CHAMPIONS,)):
-        return [], ()
+        return [], (), {}
     champions = lake.read(CHAMPIONS, version=state.versions[CHAMPIONS.name])
     promotions = None
     if _are_made(state, (PROMOTIONS,)):
@@ -193,7 +220,16 @@ def _serving(
         Serves(one, registered.get((one.model, one.version)), (one.model, one.version) in today)
         for one in asked
     ]
-    return found, tuple(without_paths(said, places) for said in roster.passed_over)
+    answering = {one.model for one in asked}
+    hindsight = {
+        row.model: f"{row.model} {row.model_version} has learned from sessions up to {until}, so"
+        f" what it says at the close of {session} would be hindsight; run complete_pipeline or"
+        " retrain as of that session, or correct ASSET_PREDICT_AS_OF"
+        for row in champions.itertuples()
+        if row.model not in answering
+        and (until := learned_until(row.training_end.date())) > session
+    }
+    return found, tuple(without_paths(said, places) for said in roster.passed_over), hindsight
 
 
 def _nobody_answers(session: date, passed_over: tuple[str, ...]) -> AssetPredictError:

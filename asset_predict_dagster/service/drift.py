@@ -1,6 +1,9 @@
 """Drift of one ticker's inputs between two versions of `features`; in a process of its own."""
 
+from datetime import date
 from typing import Any
+
+import pandas as pd
 
 from asset_predict_dagster.errors import DatasetError, MissingTableError, TableError
 from asset_predict_dagster.lake import Lake
@@ -21,11 +24,13 @@ def drift_of(
     feature_names: tuple[str, ...],
     reference_version: int | None,
     production_version: int,
+    last: date,
 ) -> dict[str, Any]:
     """What `as_answer` says of a ticker's rows.
 
     The current rows are those of the production version after the last session of the reference
-    version, and never fewer than its last 63. The reference are the five years before them.
+    version, and never fewer than its last 63. The reference are the five years before them. Rows
+    after the session `last` are not looked at.
 
     Raises
     ------
@@ -36,11 +41,11 @@ def drift_of(
     """
     lake = Lake(places.lake_root)
     columns = input_columns(feature_names)
-    current = _rows(lake, ticker, columns, production_version)
+    current = _rows(lake, ticker, columns, production_version, last)
     reference = current
     n_current = WINDOW
     if reference_version not in (None, production_version):
-        reference = _rows(lake, ticker, columns, reference_version)
+        reference = _rows(lake, ticker, columns, reference_version, last)
         if len(reference):
             later = current["session"] > reference["session"].max()
             n_current = max(WINDOW, int(later.sum()))
@@ -53,9 +58,11 @@ def drift_of(
     return as_answer(drift_between(earlier.iloc[-REFERENCE_SESSIONS:], current, columns))
 
 
-def _rows(lake: Lake, ticker: str, columns: tuple[str, ...], version: int | None) -> Any:
+def _rows(
+    lake: Lake, ticker: str, columns: tuple[str, ...], version: int | None, last: date
+) -> pd.DataFrame:
     try:
-        return lake.read(
+        rows = lake.read(
             FEATURES, columns=["session", *columns], version=version, where={"ticker": [ticker]}
         )
     except MissingTableError:
@@ -65,3 +72,4 @@ def _rows(lake: Lake, ticker: str, columns: tuple[str, ...], version: int | None
             f"version {version} of features cannot be read: it never was, or it has been cleaned"
             " up; `asset-predict versions features` lists those there are"
         ) from error
+    return rows[rows["session"] <= pd.Timestamp(last)].reset_index(drop=True)

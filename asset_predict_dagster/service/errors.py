@@ -11,6 +11,7 @@
 | 429 | `too_many_requests`: with `Retry-After` |
 | 409 | `already_queued` |
 | 422 | `out_of_range`; a reason for which a ticker is refused: `stale_quote`, `late_data`, ...;
+  `hindsight`: the version has learned from sessions after the one it would forecast;
   `stage_missing`, `nothing_trained`, `not_evaluated`: another step comes first; `run_refused` |
 | 500 | `internal`: a defect; the log names the place. `run_failed`: Dagster's UI says why |
 | 503 | `starting`, `no_data`, `no_model`, `dagster_unreachable`, `lake_unreachable`,

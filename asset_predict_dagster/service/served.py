@@ -1,8 +1,10 @@
 """Served: what versions say of every ticker, what they are, and how far off they were."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +22,7 @@ from asset_predict_dagster.tables import FORECASTS_OUT_OF_SAMPLE, PATH_HORIZONS
 NOT_FORECAST = "asset_class"
 """Reason of a paper of a kind that is not forecast, as in `universe`."""
 
-_JUDGED = ["model", "model_version", "ticker", "session", "last_close"]
+_JUDGED = ["model", "model_version", "ticker", "session", "target_session", "last_close"]
 _RETURNS = ["expected_return", "realised_return"]
 
 
@@ -47,9 +49,10 @@ def versions_of(
         return
     said = _said(serving, market, sessions_late, expires_after)
     last_close = market.quotes.groupby("ticker")["close"].last()
-    judged = _judged(lake, state, serving)
+    judged = _judged(lake, state, serving, market.quotes["session"].max())
     for one in serving:
         asked, known, card = one.serving, one.known, one.serving.bundle.card
+        measured = _measured_card(places, known)
         mine = said[asked.model]
         others = {
             ticker: Said(NOT_FORECAST, float(close))
@@ -66,8 +69,8 @@ def versions_of(
             training_end=date.fromisoformat(card["training_sessions"][1]),
             feature_names=tuple(card["feature_names"]),
             importance=importance_of(places.registry_database, known.run_id if known else ""),
-            n_training_rows=int(card["n_training_rows"]),
-            n_validation_rows=int((card.get("validation") or {}).get("n_rows", 0)),
+            n_training_rows=measured.get("n_training_rows"),
+            n_validation_rows=measured.get("validation", {}).get("n_rows"),
             training_seconds=known.training_seconds if known else None,
             said=mine | others,
             figures=_figures(judged, asked),
@@ -121,12 +124,27 @@ def _present_codes(tickers: pd.Series, quotes: pd.DataFrame) -> pd.Series:
     return present.fillna(tickers)
 
 
-def _judged(lake: Lake, state: State, serving: Sequence[Serves]) -> pd.DataFrame:
-    """Forecasts of the next session that met their outcome, of the versions that are asked."""
+def _measured_card(places: Places, known: Registered | None) -> dict[str, Any]:
+    """The card of the bundle that was measured: what serves was fitted again, on more rows.
+
+    Forecasts need none of it: it is empty where it cannot be read.
+    """
+    if known is None:
+        return {}
+    try:
+        return json.loads((places.bundles / known.evaluation_bundle / "card.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+
+
+def _judged(
+    lake: Lake, state: State, serving: Sequence[Serves], last: pd.Timestamp
+) -> pd.DataFrame:
+    """Forecasts of the next session whose outcome was known by `last`, of the versions asked."""
     version = state.versions[FORECASTS_OUT_OF_SAMPLE.name]
     if version is None:
         return pd.DataFrame(columns=[*_JUDGED, *_RETURNS])
-    return lake.read(
+    rows = lake.read(
         FORECASTS_OUT_OF_SAMPLE,
         columns=[*_JUDGED, *_RETURNS],
         version=version,
@@ -137,6 +155,7 @@ def _judged(lake: Lake, state: State, serving: Sequence[Serves]) -> pd.DataFrame
             "horizon": [ACTION_HORIZON],
         },
     )
+    return rows[rows["target_session"] <= last]
 
 
 def _figures(judged: pd.DataFrame, asked: Serving) -> Mapping[str, Figures]:

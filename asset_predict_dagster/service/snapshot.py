@@ -89,7 +89,8 @@ class Version:
     """One version of one model: what it is, and what it says of every ticker.
 
     `importance` has, per feature, by how much the log-loss on validation rises without it (nats),
-    the largest first; empty if it was not measured.
+    the largest first; empty if it was not measured. `n_training_rows` taught the bundle that
+    `figures` are of, and `n_validation_rows` calibrated it; None if its card is lost.
     """
 
     model: str
@@ -100,8 +101,8 @@ class Version:
     training_end: date
     feature_names: tuple[str, ...]
     importance: Mapping[str, float]
-    n_training_rows: int
-    n_validation_rows: int
+    n_training_rows: int | None
+    n_validation_rows: int | None
     training_seconds: float | None
     said: Mapping[str, Said]
     figures: Mapping[str, Figures]
@@ -128,7 +129,8 @@ class Snapshot:
 
     The quotes go from `first_session` to `session`. `has` says which stages have been made: raw,
     processed, split, trained. `passed_over` has one sentence for each version that would serve if
-    its bundle could be opened.
+    its bundle could be opened, `hindsight` one for each model of which no version answers, since
+    its champion has learned from sessions after `session`.
     """
 
     state: State
@@ -142,6 +144,7 @@ class Snapshot:
     has: Mapping[str, bool]
     passed_over: tuple[str, ...] = ()
     first_session: date | None = None
+    hindsight: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_too_late(self) -> bool:

@@ -27,7 +27,7 @@ REGRESSION = {"mae": "mae_price", "rmse": "rmse_price", "mape": "mape_price", "r
 def evaluated(places: Places, version: Registered) -> dict[str, Any] | None:
     """Figures of a version on validation and test, beside the baselines'; None: not evaluated yet.
 
-    Those of the test derive from `evaluation` and `forecasts_out_of_sample`, at the horizon that
+    Those of the test derive from `evaluation` and `forecasts_out_of_sample`, at `horizon`, which
     the version's actions are judged at. Those of validation were written down by its training.
     """
     lake = Lake(places.lake_root)
@@ -63,6 +63,7 @@ def evaluated(places: Places, version: Registered) -> dict[str, Any] | None:
             "confusion_matrix": _confusion_of_test(lake, version, window, horizon),
             "labels": list(ACTIONS),
         },
+        "horizon": horizon,
         "regression": _regression(mine["value"]),
         "baselines": {
             "naive_price": _regression(mine["naive_value"]),

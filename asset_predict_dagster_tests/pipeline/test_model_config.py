@@ -13,7 +13,10 @@ from asset_predict_dagster.models.kinds import settings_of
 from asset_predict_dagster.models.settings import IGNORED, names_of, parse_settings
 from asset_predict_dagster.pipeline.evaluation import MODEL_NAMES
 from asset_predict_dagster.pipeline.model_config import config_fields
+from asset_predict_dagster.registry.registered import last_trained
 from asset_predict_dagster.registry.store import Registry
+from asset_predict_dagster.service.redaction import Places
+from asset_predict_dagster.service.trained import evaluated
 from asset_predict_dagster.tables import CHAMPIONS, EVALUATION, FORECASTS_OUT_OF_SAMPLE
 from asset_predict_dagster_tests.pipeline.conftest import Workplace, config_of, new_workplace
 
@@ -112,10 +115,28 @@ def test_a_run_trains_what_its_config_says_and_an_experiment_changes_no_champion
     measured = figures_of(place, forest.window)
     assert {"random_forest", "lstm", "average", "naive", "prior"} <= set(measured["model"])
     assert set(measured.loc[measured["metric"] == "log_loss", "horizon"]) == {5}
+    _is_told_with_its_horizon(place, "random_forest", 5)
 
     assert registry.challengers(MODEL_NAMES) == challengers
     pd.testing.assert_frame_equal(place.lake.read(CHAMPIONS), champions)
     pd.testing.assert_frame_equal(figures_of(place, "holdout"), holdout)
+
+
+def _is_told_with_its_horizon(place: Workplace, model: str, horizon: int) -> None:
+    """What `/api/b3/evaluate-model` says of prices is of the horizon that it names."""
+    version = last_trained(place.settings.registry_database, model)
+    assert version is not None
+    said = evaluated(Places.of(place.settings), version)
+    assert said is not None
+    rows = place.lake.read(
+        FORECASTS_OUT_OF_SAMPLE,
+        where={"model": [model], "model_version": [version.version], "horizon": [horizon]},
+    )
+    off = rows["last_close"] * (rows["realised_return"] - rows["expected_return"])
+    naive = rows["last_close"] * rows["realised_return"]
+    assert said["horizon"] == horizon
+    assert said["regression"]["mae"] == pytest.approx(off.abs().mean())
+    assert said["baselines"]["naive_price"]["mae"] == pytest.approx(naive.abs().mean())
 
 
 def test_a_preset_is_not_tested_on_the_sessions_that_chose_it(finished: Workplace, tmp_path):

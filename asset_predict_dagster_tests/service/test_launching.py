@@ -94,6 +94,7 @@ def test_from_files_to_a_champion_step_by_step(client, lake: Lake, runs: Dagster
     right = sum(row[place] for place, row in enumerate(matrix))
     assert test.metrics["accuracy"] == pytest.approx(right / split.test_size)
     assert test.labels == ["buy", "hold", "sell"]
+    assert judged.horizon == 1
     assert judged.regression["r2"] == pytest.approx(test.metrics["r2_price"])
     assert {"naive", "naive_price", "ridge"} <= set(judged.baselines)
 

@@ -100,11 +100,13 @@ def test_a_body_that_is_no_json_is_malformed(client):
     assert (answer.status_code, refusal(answer).error) == (400, "malformed")
 
 
-def test_health_says_what_requests_are_answered_from(client):
+def test_health_says_what_requests_are_answered_from(client, said):
+    client.post("/api/b3/predict", json={"ticker": of_reason(said, "")})
     found = v1.HealthAnswer.model_validate(client.get("/api/v1/health").json())
     assert (found.status, found.problem, found.data_session) == ("ok", None, AS_OF)
     assert set(found.models) == {"random_forest", "lstm"}
     assert found.snapshot_age_seconds >= 0
+    assert found.prediction_latency_ms.n >= 1
     # There is no Dagster to ask.
     assert (found.checks.status, found.checks.failed) == ("unknown", [])
 

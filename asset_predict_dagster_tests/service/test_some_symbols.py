@@ -1,10 +1,12 @@
 """A list of symbols: each is answered for itself, and unknown ones start nothing."""
 
+import json
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
 
+from asset_predict_dagster.registry.registered import registered_versions
 from asset_predict_dagster.service.schemas import models
 from asset_predict_dagster.tables import FORECASTS_OUT_OF_SAMPLE
 from asset_predict_dagster_tests.pipeline.conftest import Workplace
@@ -54,7 +56,19 @@ def test_metrics_are_of_the_symbol_itself_out_of_sample(client, finished: Workpl
     assert answer[0]["metrics"]["R²"] == found.r2
     assert (found.n_forecasts, found.last_data_date) == (len(rows), rows["session"].max().date())
     assert found.training_duration > 0
-    assert found.training_data_size > found.validation_data_size > 0
+    card, served = (_card(finished, digest) for digest in _bundles_of_the_lstm(finished))
+    assert found.training_data_size == card["n_training_rows"] < served["n_training_rows"]
+    assert found.validation_data_size == card["validation"]["n_rows"]
+
+
+def _bundles_of_the_lstm(finished: Workplace) -> tuple[str, str]:
+    """The bundle that was measured, and the one that serves."""
+    known = registered_versions(finished.settings.registry_database)["lstm", "1"]
+    return known.evaluation_bundle, known.bundle
+
+
+def _card(finished: Workplace, digest: str) -> dict:
+    return json.loads((finished.settings.bundles / digest / "card.json").read_bytes())
 
 
 def test_prices_of_some_symbols_come_with_their_change(client, said):

@@ -15,7 +15,6 @@ from asset_predict_dagster.service.answers import (
 )
 from asset_predict_dagster.service.runs import PIPELINES, TRAININGS, RunSeen
 from asset_predict_dagster.service.schemas.b3 import (
-    LatencyAnswer,
     PipelineState,
     PredictAnswer,
     PredictAsked,
@@ -23,7 +22,7 @@ from asset_predict_dagster.service.schemas.b3 import (
     ServedModel,
     StatusAnswer,
 )
-from asset_predict_dagster.service.schemas.common import BODY, MODELS, refusals
+from asset_predict_dagster.service.schemas.common import BODY, MODELS, LatencyAnswer, refusals
 from asset_predict_dagster.service.snapshot import Snapshot
 from asset_predict_dagster.tables import ACTION_NAMES
 

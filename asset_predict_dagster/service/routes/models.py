@@ -62,7 +62,8 @@ async def check(
     """
     checked = [_checked(now, symbol) for symbol in asked.symbols]
     known = [now.papers.get(normalised(symbol)) is not None for symbol in asked.symbols]
-    if any(known) and not any(model in now.versions for model in PREFERRED):
+    trained = {*now.versions, *now.hindsight}
+    if any(known) and trained.isdisjoint(PREFERRED):
         said = await _train_once(request, launch, now)
         checked = [
             one.model_copy(update={"message": said}) if is_known else one

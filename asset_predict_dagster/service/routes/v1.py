@@ -17,7 +17,7 @@ from asset_predict_dagster.service.answers import (
     serving,
 )
 from asset_predict_dagster.service.errors import ApiError
-from asset_predict_dagster.service.schemas.common import BODY, refusals
+from asset_predict_dagster.service.schemas.common import BODY, LatencyAnswer, refusals
 from asset_predict_dagster.service.schemas.v1 import (
     DriftAnswer,
     DriftAsked,
@@ -94,7 +94,8 @@ async def detect_drift(
     )
     if production is None:
         production = now.state.versions[FEATURES.name]
-    found = await request.app.state.others.drift(now, (paper.ticker, names, reference, production))
+    asked_about = (paper.ticker, names, reference, production, now.session)
+    found = await request.app.state.others.drift(now, asked_about)
     scores = {name: number(score) for name, score in found["drift_scores"].items()}
     return answered(DriftAnswer(**{**found, "drift_scores": scores}))
 
@@ -117,6 +118,7 @@ async def health(request: Request, now: Annotated[Snapshot, Depends(current)]) -
             sessions_late=now.sessions_late,
             snapshot_age_seconds=round((timestamp - now.made_at).total_seconds(), 1),
             checks=checks_of(request),
+            prediction_latency_ms=LatencyAnswer(**request.app.state.latency.quantiles()),
             models={
                 name: HealthModel(version=one.version, status=one.status)
                 for name, one in now.versions.items()

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from asset_predict_dagster.service.schemas.common import (
     Answer,
     CheckedTables,
+    LatencyAnswer,
     LegacyAsked,
     ModelType,
     Symbol,
@@ -89,14 +90,6 @@ class ServedModel(Answer):
     training_end: date
 
 
-class LatencyAnswer(Answer):
-    """Of the last predictions of this process, milliseconds."""
-
-    p50: float | None
-    p99: float | None
-    n: int
-
-
 class StatusAnswer(RunAnswer):
     """The last run of any job, and what is served."""
 
@@ -104,7 +97,7 @@ class StatusAnswer(RunAnswer):
     model_loaded: bool
     models: dict[str, ServedModel]
     data_reachable: bool
-    data_session: date | None = Field(description="session of the newest quotes")
+    data_session: date | None = Field(description="last closed session with quotes")
     sessions_late: int = Field(description="sessions that have closed since")
     problem: str | None = Field(
         description="why an older state is served, or a version is passed over; null if neither"

@@ -66,6 +66,14 @@ class CheckedTables(Answer):
     failed: list[str] = Field(description="`quotes: name of the check`")
 
 
+class LatencyAnswer(Answer):
+    """Of the last predictions of this process, milliseconds."""
+
+    p50: float | None
+    p99: float | None
+    n: int
+
+
 class ErrorAnswer(Answer):
     """Every refusal."""
 
@@ -110,7 +118,7 @@ _WORDS = {
     408: "the body did not come",
     409: "a run of that kind is queued or under way already",
     413: "the body is too large",
-    422: "out of range, or the ticker is refused: `error` is the reason",
+    422: "out of range, or the ticker or the model is refused: `error` is the reason",
     429: "too many requests",
     500: "a defect, or the run that was waited for failed",
     503: "starting, no data, no model, or something that cannot be reached",

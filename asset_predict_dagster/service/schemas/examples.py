@@ -104,6 +104,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
                 "labels": ["buy", "hold", "sell"],
             },
         },
+        "horizon": 1,
         "regression": {"mae": 0.412, "rmse": 0.633, "mape": 0.0171, "r2": 0.9981},
         "baselines": {
             "naive_price": {"mae": 0.412, "rmse": 0.633, "mape": 0.0171, "r2": 0.9981},
@@ -227,6 +228,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "sessions_late": 0,
         "snapshot_age_seconds": 21600.0,
         "checks": {"status": "passed", "failed": []},
+        "prediction_latency_ms": {"p50": 1.1, "p99": 3.9, "n": 2000},
         "models": {"random_forest": _SERVES},
     },
     "AssetAnswer": {

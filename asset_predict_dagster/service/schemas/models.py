@@ -39,9 +39,16 @@ class SymbolMetrics(Answer):
     naive_r2: float | None = Field(alias="naive_R²")
     last_data_date: date | None = Field(description="last session that was measured")
     n_forecasts: int
-    training_duration: float | None = Field(description="seconds")
-    training_data_size: int = Field(description="rows of all tickers")
-    validation_data_size: int = Field(description="rows of all tickers")
+    training_duration: float | None = Field(
+        description="seconds that the training of the version took, the refit that serves included"
+    )
+    training_data_size: int | None = Field(
+        description="rows of all tickers that taught the bundle these errors are of; what serves"
+        " was fitted again, on later rows too. null if its card is lost"
+    )
+    validation_data_size: int | None = Field(
+        description="rows of all tickers that calibrated that bundle; null if its card is lost"
+    )
     model: str
     model_version: str
 

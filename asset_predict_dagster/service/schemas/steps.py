@@ -161,13 +161,17 @@ class EvaluateAnswer(Answer):
     model_type: str
     model_version: str
     evaluation: Evaluated
+    horizon: int = Field(
+        description="sessions from a forecast to the price and the action that all figures here are"
+        " of: the version's setting `horizon`, 1 unless it is scoped"
+    )
     regression: dict[str, float] = Field(
-        description="errors of the price in R$, as many sessions ahead as the version's actions"
-        " are judged; mape is a fraction"
+        description="errors of the price `horizon` sessions ahead, on the test: mae and rmse in R$,"
+        " mape a fraction"
     )
     baselines: dict[str, dict[str, float]] = Field(
-        description="`naive_price` are the errors of 'tomorrow = today'; `ridge` is a linear model,"
-        " the others are what can be said without a model"
+        description="on the same sessions, at the same horizon; `naive_price` are the errors of"
+        " 'the price stays as it is', `ridge` is a linear model, the others need no model"
     )
     visualization_path: str | None = Field(description="within the data folder; null if not drawn")
     run_id: str

@@ -5,7 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from asset_predict_dagster.service.schemas.common import Answer, Asked, CheckedTables, Symbol
+from asset_predict_dagster.service.schemas.common import (
+    Answer,
+    Asked,
+    CheckedTables,
+    LatencyAnswer,
+    Symbol,
+)
 
 ModelVersion = Annotated[
     str, StringConstraints(pattern=r"^(?:(?:lstm|random_forest):)?(?:v?[0-9]{1,9}|champion)$")
@@ -95,8 +101,9 @@ class HealthAnswer(Answer):
     version: str
     timestamp: datetime
     problem: str | None
-    data_session: date | None
+    data_session: date | None = Field(description="last closed session with quotes")
     sessions_late: int
     snapshot_age_seconds: float
     checks: CheckedTables
+    prediction_latency_ms: LatencyAnswer
     models: dict[str, HealthModel]
