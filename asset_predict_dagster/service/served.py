@@ -70,7 +70,7 @@ def versions_of(
             feature_names=tuple(card["feature_names"]),
             importance=importance_of(places.registry_database, known.run_id if known else ""),
             n_training_rows=measured.get("n_training_rows"),
-            n_validation_rows=measured.get("validation", {}).get("n_rows"),
+            n_validation_rows=(measured.get("validation") or {}).get("n_rows"),
             training_seconds=known.training_seconds if known else None,
             said=mine | others,
             figures=_figures(judged, asked),
