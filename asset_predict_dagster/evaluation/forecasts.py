@@ -229,24 +229,37 @@ def of_registered(forecasts: pd.DataFrame, registered: Mapping[str, Set[str]]) -
 
 
 def still_asked_for(
-    forecasts: pd.DataFrame, judged: Mapping[str, Set[str]], since: pd.Timestamp
+    forecasts: pd.DataFrame,
+    judged: Mapping[str, Set[str]],
+    newest: pd.Timestamp,
+    asked_for: pd.Timedelta,
 ) -> pd.DataFrame:
     """The rows of one window without what nobody asks of versions that are judged no more.
 
     Of those stays what they said of the horizon of the action, which their live skill is held
-    against, while their last session is `since` or later. Each version that ever served, whole,
-    would fill the memory within a year of unattended trainings. An average stays with its parts.
+    against, for as long as `asked_for` after their last session. Each version that ever served,
+    whole, would fill the memory within a year of unattended trainings. An average stays with its
+    parts.
 
     Parameters
     ----------
     judged
         Model → versions whose rows stay whole.
+    newest
+        Last session of what is forecast now. Who was forecast up to it stays whole as well: a
+        training that is repeated, the champion being another by then, leaves the same rows.
     """
-    whole = of_registered(forecasts, judged)
+    last = forecasts.groupby(["model", "model_version"])["session"].max()
+    today = {
+        model: {version for name, version in last.index[last >= newest] if name == model}
+        for model in judged
+    }
+    whole = of_registered(forecasts, {model: judged[model] | today[model] for model in judged})
     others = forecasts.drop(whole.index)
-    last = others.groupby(["model", "model_version"])["session"].transform("max")
     is_action = (others["horizon"] == ACTION_HORIZON) & (others["model"] != AVERAGE)
-    return pd.concat([whole, others[is_action & (last >= since)]], ignore_index=True)
+    ended = others.groupby(["model", "model_version"])["session"].transform("max")
+    kept = others[is_action & (ended >= newest - asked_for)]
+    return pd.concat([whole, kept], ignore_index=True)
 
 
 def latest(forecasts: pd.DataFrame, versions: Mapping[str, str]) -> pd.DataFrame:

@@ -91,7 +91,7 @@ def _thinned(models: Models, known: pd.DataFrame, newest: pd.Timestamp) -> pd.Da
     whole = {model: models.registry.aliased(model) for model in MODEL_NAMES}
     is_holdout = known["window"] == HOLDOUT
     holdout = known[is_holdout].reset_index(drop=True)
-    kept = still_asked_for(holdout, whole, newest - _ASKED_FOR)
+    kept = still_asked_for(holdout, whole, newest, _ASKED_FOR)
     return pd.concat([known[~is_holdout], kept], ignore_index=True)
 
 

@@ -74,16 +74,27 @@ def test_of_versions_judged_no_more_the_next_sessions_forecasts_stay_for_a_while
     rows = pd.concat([next_session, later], ignore_index=True)
     judged = {"lstm": {"2"}, "random_forest": {"2"}}
 
-    def n_rows(since: pd.Timestamp) -> dict[tuple[str, str], int]:
-        left = still_asked_for(rows, judged, since)
+    def n_rows(newest: pd.Timestamp) -> dict[tuple[str, str], int]:
+        left = still_asked_for(rows, judged, newest, pd.Timedelta(days=500))
         assert set(BASELINES) <= set(left["model"])
         models = left[left["model_version"] != BASELINE_VERSION]
         return models.groupby(["model", "model_version"]).size().to_dict()
 
     whole = {("lstm", "2"): 72, ("random_forest", "2"): 72, (AVERAGE, "2"): 72}
     last = rows["session"].max()
-    assert n_rows(last) == whole | {("lstm", "1"): 36, ("random_forest", "1"): 36}
-    assert n_rows(last + pd.Timedelta(days=1)) == whole
+    kept = whole | {("lstm", "1"): 36, ("random_forest", "1"): 36}
+    assert n_rows(last + pd.Timedelta(days=1)) == kept
+    assert n_rows(last + pd.Timedelta(days=500)) == kept
+    assert n_rows(last + pd.Timedelta(days=501)) == whole
+
+
+def test_who_was_forecast_as_far_as_today_stays_whole_whoever_serves_by_now():
+    """A training that was killed behind its promotion leaves the same rows when it is repeated."""
+    versions = {(model, version): 0.1 for model in ("lstm", "random_forest") for version in "12"}
+    rows = made_forecasts(versions | {(AVERAGE, "1"): 0.1}, n_sessions=3, horizon=5)
+    judged = {"lstm": {"2"}, "random_forest": {"1", "2"}}
+    left = still_asked_for(rows, judged, rows["session"].max(), pd.Timedelta(days=500))
+    pd.testing.assert_frame_equal(left, rows)
 
 
 def test_the_evaluation_accumulates_by_the_same_rule():
